@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first stage of an event: the watched file wakes its wait queue, and the wake callback of
+ * each item there is called; and how items get onto these queues and off them.
+ */
+#include <linux/slab.h>
+
+#include "evpoll.h"
+
+/* Without a key, the waker does not say what happened: it may be anything. */
+static bool evpoll_is_wanted(__poll_t events, __poll_t what)
+{
+	/* A fired EPOLLONESHOT rests until EPOLL_CTL_MOD. */
+	if (!(events & ~EVPOLL_PRIVATE_BITS))
+		return false;
+	return !what || (what & events);
+}
+
+/*
+ * Was the exclusive wakeup of the watched file's queue put to use? If so no other instance
+ * needs to be woken: a task waits here, for what happened and not also for something else.
+ */
+static bool evpoll_uses_wakeup(struct evpoll *ep, __poll_t events, __poll_t what)
+{
+	__poll_t inout = what & (EPOLLIN | EPOLLOUT);
+
+	/* A waiter that comes or goes just now only makes this wakeup one too many or few. */
+	if (!waitqueue_active(&ep->waiters) || (what & POLLFREE))
+		return false;
+	return inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
+}
+
+/*
+ * The queue is about to be freed. Unlink like this, as a remove_wait_queue() that has @head
+ * already may still come after us. With the store, evpoll_unhook_entry() does not wait for us
+ * any more: it stands last, and the item may be gone after it.
+ */
+static void evpoll_entry_dies(struct evpoll_entry *entry)
+{
+	list_del_init(&entry->wait.entry);
+	/* Pairs with smp_load_acquire() in evpoll_unhook_entry(). */
+	smp_store_release(&entry->head, NULL);
+}
+
+/* Called under the lock of the watched file's wait queue, from any context but NMI. */
+static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int sync,
+				void *key)
+{
+	struct evpoll_item *item = wait->private;
+	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
+	__poll_t events = READ_ONCE(item->events);
+	__poll_t what = key_to_poll(key);
+	int used = !(events & EPOLLEXCLUSIVE);
+
+	if (evpoll_is_wanted(events, what)) {
+		used |= evpoll_uses_wakeup(item->ep, events, what);
+		evpoll_note(item, what & EPOLL_URING_WAKE, sync);
+	}
+	if (what & POLLFREE)
+		evpoll_entry_dies(container_of(wait, struct evpoll_entry, wait));
+	return used;
+}
+
+/**
+ * struct evpoll_hook - what evpoll_queue_proc() gets through ->poll
+ * @pt: the poll table
+ * @item: whose wait entries to queue
+ * @error: -ENOMEM when one could not be had
+ */
+struct evpoll_hook {
+	poll_table pt;
+	struct evpoll_item *item;
+	int error;
+};
+
+/* The first wait entry is part of the item; few files have more queues (a tty has). */
+static struct evpoll_entry *evpoll_entry_get(struct evpoll_item *item)
+{
+	struct evpoll_extra *extra;
+	struct evpoll_more *more;
+
+	if (!item->entry.wait.func)
+		return &item->entry;
+	extra = evpoll_item_extra(item);
+	if (!extra)
+		return NULL;
+	more = kzalloc(sizeof(*more), GFP_KERNEL_ACCOUNT);
+	if (!more)
+		return NULL;
+	more->next = extra->more;
+	extra->more = more;
+	return &more->entry;
+}
+
+static void evpoll_queue_proc(struct file *file, wait_queue_head_t *head, poll_table *pt)
+{
+	struct evpoll_hook *hook = container_of(pt, struct evpoll_hook, pt);
+	struct evpoll_item *item = hook->item;
+	struct evpoll_entry *entry;
+
+	if (hook->error)
+		return;
+	entry = evpoll_entry_get(item);
+	if (!entry) {
+		hook->error = -ENOMEM;
+		return;
+	}
+	init_waitqueue_func_entry(&entry->wait, evpoll_wake_callback);
+	entry->wait.private = item;
+	entry->head = head;
+	if (item->events & EPOLLEXCLUSIVE)
+		add_wait_queue_exclusive(head, &entry->wait);
+	else
+		add_wait_queue(head, &entry->wait);
+}
+
+/*
+ * Puts the item onto the wait queues of its file, and asks in the same call what holds
+ * already. On an error the item may be on some of them.
+ */
+int evpoll_hook(struct evpoll_item *item, __poll_t *revents)
+{
+	struct evpoll_hook hook = { .item = item };
+
+	init_poll_funcptr(&hook.pt, evpoll_queue_proc);
+	*revents = evpoll_item_poll(item, &hook.pt, 1);
+	return hook.error;
+}
+
+static void evpoll_unhook_entry(struct evpoll_entry *entry)
+{
+	wait_queue_head_t *head;
+
+	/*
+	 * Who sends POLLFREE frees the queue after a grace period: with @head in hand under
+	 * RCU, its lock may be taken. Without, the callback is done with the item.
+	 */
+	rcu_read_lock();
+	/* Pairs with smp_store_release() in evpoll_entry_dies(). */
+	head = smp_load_acquire(&entry->head);
+	if (head)
+		remove_wait_queue(head, &entry->wait);
+	rcu_read_unlock();
+}
+
+/* Off all wait queues. No callback runs for the item after it. */
+void evpoll_unhook(struct evpoll_item *item)
+{
+	struct evpoll_more *more;
+
+	evpoll_unhook_entry(&item->entry);
+	if (!item->extra)
+		return;
+	while ((more = item->extra->more)) {
+		item->extra->more = more->next;
+		evpoll_unhook_entry(&more->entry);
+		kfree(more);
+	}
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that evpoll supports (6.1 to 7.3), and nothing else. Code
+ * outside this file is written for the newest kernel.
+ */
+#ifndef EVPOLL_COMPAT_H
+#define EVPOLL_COMPAT_H
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/ftrace.h>
+#include <linux/netdevice.h>
+#include <linux/sysctl.h>
+#include <linux/version.h>
+
+/* 6.12 made struct fd opaque (88a2f6468d01, backported to some trees, hence no version). */
+#ifndef fd_file
+#define fd_file(f) ((f).file)
+#endif
+
+/*
+ * A reference on a file whose memory is known to be there, unless its last one is gone and
+ * __fput() is on its way. 6.7 made struct file SLAB_TYPESAFE_BY_RCU (0ede61d8589c) and 6.13
+ * changed the type of its counter; get_file_active() hides both.
+ */
+static inline bool compat_file_tryget(struct file **file)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	return get_file_active(file);
+#else
+	return atomic_long_inc_not_zero(&(*file)->f_count);
+#endif
+}
+
+/* 6.10 allocates dummy net devices (f8cbf6bde4c8) and later ones cannot be static. */
+static inline struct net_device *compat_alloc_netdev_dummy(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return alloc_netdev_dummy(0);
+#else
+	struct net_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+	if (dev)
+		init_dummy_netdev(dev);
+	return dev;
+#endif
+}
+
+static inline void compat_free_netdev_dummy(struct net_device *dev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	free_netdev(dev);
+#else
+	kfree(dev);
+#endif
+}
+
+/* 6.2 reads arguments from ftrace_regs (94d095ffa0e1), before it the full registers are needed. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define COMPAT_FTRACE_OPS_FL_ARGS 0
+#define compat_ftrace_argument(fregs, n) ftrace_regs_get_argument(fregs, n)
+#else
+#define COMPAT_FTRACE_OPS_FL_ARGS FTRACE_OPS_FL_SAVE_REGS
+#define compat_ftrace_argument(fregs, n) regs_get_kernel_argument(ftrace_get_regs(fregs), n)
+#endif
+
+/* 6.11 counts the entries of a sysctl table, before it an empty one ends it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define COMPAT_SYSCTL_END
+#else
+#define COMPAT_SYSCTL_END {},
+#endif
+
+#endif /* EVPOLL_COMPAT_H */

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EVPOLL_IOC_CTL: an item comes, changes, goes.
+ *
+ * The order of the checks is that of do_epoll_ctl() in fs/eventpoll.c, so that a call with
+ * several faults fails with the same one.
+ */
+#include <linux/err.h>
+#include <linux/magic.h>
+
+#include "compat.h"
+#include "evpoll.h"
+
+/* What EPOLLEXCLUSIVE goes together with, epoll_ctl(2). */
+#define EVPOLL_EXCLUSIVE_OK_BITS (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | \
+				  EPOLLET | EPOLLEXCLUSIVE)
+
+/*
+ * An epoll file cannot be told by its operations, which are private to fs/eventpoll.c. Only
+ * that file gives this name to an inode that nobody can name.
+ */
+static bool is_epoll_file(const struct file *file)
+{
+	return file->f_path.mnt->mnt_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       !strcmp(file->f_path.dentry->d_name.name, "[eventpoll]");
+}
+
+static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
+		      bool nested)
+{
+	struct evpoll_item *item;
+	__poll_t revents;
+	int error;
+
+	item = evpoll_item_add(ep, file, ctl);
+	if (IS_ERR(item))
+		return PTR_ERR(item);
+	error = -EINVAL;
+	if (nested && evpoll_too_many_paths(file))
+		goto err_remove;
+	if (item->events & EPOLLWAKEUP) {
+		error = evpoll_awake_set(item, true);
+		if (error)
+			goto err_remove;
+	}
+	/* From here on the callback may come. */
+	error = evpoll_hook(item, &revents);
+	if (error)
+		goto err_remove;
+	if (revents)
+		evpoll_queue(item);
+	return 0;
+
+err_remove:
+	evpoll_item_remove(item);
+	return error;
+}
+
+static int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
+{
+	poll_table pt;
+
+	/* The callback reads the mask without a lock, evpoll_wake_callback(). */
+	WRITE_ONCE(item->events, (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP);
+	item->data = ctl->data;
+	/* As with epoll, running out of memory here only costs the wakeup source. */
+	evpoll_awake_set(item, item->events & EPOLLWAKEUP);
+	/*
+	 * Either the callback sees the new mask, or we see the state that it was called for.
+	 * Pairs with the barrier that a waker has between its state and the look at its wait
+	 * queue, see wq_has_sleeper().
+	 */
+	smp_mb();
+	init_poll_funcptr(&pt, NULL);
+	if (evpoll_item_poll(item, &pt, 1))
+		evpoll_queue(item);
+	return 0;
+}
+
+static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
+			 bool nested)
+{
+	struct evpoll_item *item = evpoll_item_find(ep, file, ctl->fd);
+
+	switch (ctl->op) {
+	case EPOLL_CTL_ADD:
+		return item ? -EEXIST : evpoll_add(ep, file, ctl, nested);
+	case EPOLL_CTL_DEL:
+		if (!item)
+			return -ENOENT;
+		evpoll_item_remove(item);
+		return 0;
+	case EPOLL_CTL_MOD:
+		if (!item)
+			return -ENOENT;
+		if (item->events & EPOLLEXCLUSIVE)
+			return -EINVAL;
+		return evpoll_mod(item, ctl);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* EPOLLEXCLUSIVE is a matter of ADD, between an instance and a file that is none. */
+static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct file *file)
+{
+	__poll_t events = (__force __poll_t)ctl->events;
+
+	if (!(events & EPOLLEXCLUSIVE))
+		return false;
+	if (ctl->op == EPOLL_CTL_MOD)
+		return true;
+	return ctl->op == EPOLL_CTL_ADD &&
+	       (is_evpoll_file(file) || is_epoll_file(file) ||
+		(events & ~EVPOLL_EXCLUSIVE_OK_BITS));
+}
+
+static long evpoll_ctl_file(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl)
+{
+	int nested, error;
+
+	if (evpoll_exclusive_is_wrong(ctl, file))
+		return -EINVAL;
+	/*
+	 * Neither side could see a cycle through the other, and ->poll would recurse until the
+	 * stack ends.
+	 */
+	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(file))
+		return -ELOOP;
+	nested = evpoll_ctl_lock(ep, ctl->op, file);
+	if (nested < 0)
+		return nested;
+	error = evpoll_change(ep, file, ctl, nested);
+	evpoll_ctl_unlock(ep, file, nested);
+	return error;
+}
+
+long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
+{
+	struct evpoll_ctl ctl = *arg;
+	struct fd target = fdget(ctl.fd);
+	long error;
+
+	if (!fd_file(target))
+		return -EBADF;
+	error = -EPERM;
+	if (!file_can_poll(fd_file(target)))
+		goto out;
+	ctl.events = (__force u32)evpoll_awake_allowed((__force __poll_t)ctl.events);
+	error = -EINVAL;
+	if (fd_file(target) == file)
+		goto out;
+	error = evpoll_ctl_file(file->private_data, fd_file(target), &ctl);
+out:
+	fdput(target);
+	return error;
+}

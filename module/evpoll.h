@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * evpoll - an eventpoll that can be loaded
+ *
+ * Words
+ * -----
+ *
+ * instance       one open of /dev/evpoll: struct evpoll
+ * item           one registration: struct evpoll_item
+ * watched file   the file that an item is registered for
+ * wait entry     the item's entry on a wait queue of the watched file
+ * pending        the wake callback has seen the item, nobody has looked yet
+ * ready list     items that a waiter is to look at
+ * waiter         a task in read() or EVPOLL_IOC_WAIT; poller: who polls the instance's file
+ *
+ * The way of an event
+ * -------------------
+ *
+ *   callback.c   the watched file wakes its wait queue; the item becomes pending
+ *   pending.c    a list per CPU; from there to the ready list, in batches
+ *   napi.c       ... in softirq, when the callback ran in an interrupt
+ *   ready.c      the ready list, and the wakeup
+ *   wait.c       the waiter
+ *   deliver.c    looks at each ready item again and copies events out
+ *
+ * Locking
+ * -------
+ *
+ * From outer to inner:
+ *
+ *   nest_mutex                  global; ADDs that change the graph of instances (nest.c)
+ *     > evpoll.mtx              mutex; CTL and scans of the ready list. Nests from an instance
+ *                               to one that it watches, with the depth as lockdep subclass
+ *       > evpoll.tree_lock      spinlock, process context; the tree of items
+ *       > lock of a wait queue of the watched file; the wake callback runs under it
+ *         > evpoll.waiters.lock spinlock, interrupt safe; the ready list and the waiters
+ *         > evpoll.pollers.lock as any wait queue's. Nests from an instance to one that
+ *                               watches it, see evpoll_wake_pollers()
+ *
+ * waiters.lock and pollers.lock are never held together. tree_lock has nothing inside.
+ * evpoll_users (limits.c) and the buckets of evpoll_watched (close.c) have locks of their own,
+ * with nothing inside.
+ *
+ * Who holds what alive
+ * --------------------
+ *
+ * An item holds its instance (evpoll.refs), and no reference on the watched file: close(2)
+ * must end the file, as with epoll. The hook in __fput() (close.c) tells of the end.
+ *
+ * Only one that keeps __fput() from running may look into the file or take an item away:
+ *
+ *   - who holds a reference on the file: CTL got it from the caller's fd; a scan and the
+ *     release of an instance try to get it (evpoll_item_tryget()), which fails when the last
+ *     reference is gone;
+ *   - or the hook, which runs when the last reference is gone.
+ *
+ * So they exclude each other without a lock. Those with a reference exclude each other by
+ * evpoll.mtx (release: nobody else has the instance any more).
+ *
+ * Trying to get a reference needs the memory of the file and of the item. Whoever finds the
+ * item under waiters.lock on a list, or under tree_lock in the tree, has both while it holds
+ * the lock: removal takes the item out under these locks, and the hook runs before the file
+ * is freed.
+ *
+ * Removal (evpoll_item_remove()) goes along the way of an event: off the wait queues, so that
+ * no callback runs any more; off pending and ready; out of the tree and the table of watched
+ * files. The memory goes after an RCU grace period, for those who walk that table.
+ *
+ * The instance goes when its file, its items and NAPI have let go of it (evpoll_put()), after
+ * a grace period too: who walks the table goes from items to instances.
+ */
+#ifndef EVPOLL_H
+#define EVPOLL_H
+
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
+#include <linux/capability.h>	/* 6.1's eventpoll.h needs this and fs.h */
+#include <linux/fs.h>
+#include <linux/eventpoll.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/evpoll.h>
+
+/* Not events but how to report them: a mask of these alone reports nothing. */
+#define EVPOLL_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+
+/* Links in the longest chain of instances, as EP_MAX_NESTS of fs/eventpoll.c. */
+#define EVPOLL_MAX_NESTS 4
+
+struct evpoll_user;
+struct wakeup_source;
+
+/**
+ * struct evpoll_entry - a wait entry
+ * @wait: on the wait queue @head; its private pointer is the item
+ * @head: NULL while not queued. Written under the queue's lock or before the entry is there;
+ *	cleared when the queue dies (POLLFREE), see evpoll_unhook()
+ */
+struct evpoll_entry {
+	wait_queue_entry_t wait;
+	wait_queue_head_t *head;
+};
+
+/**
+ * struct evpoll_more - the second and further wait entries of an item
+ * @entry: the wait entry
+ * @next: the next one
+ */
+struct evpoll_more {
+	struct evpoll_entry entry;
+	struct evpoll_more *next;
+};
+
+/**
+ * struct evpoll_extra - what few items need
+ * @ws: wakeup source of EPOLLWAKEUP; written under evpoll.mtx, read under RCU
+ * @more: further wait entries; evpoll.mtx, or who removes the item
+ * @free_work: a wakeup source can only be freed where sleeping is allowed
+ */
+struct evpoll_extra {
+	struct wakeup_source __rcu *ws;
+	struct evpoll_more *more;
+	struct work_struct free_work;
+};
+
+/* Bits of evpoll_item.state */
+enum {
+	/*
+	 * The item is on a pending list, the ready list or a scan's list, or is about to be:
+	 * somebody will clear the bit and then ask the file. Who sets it puts the item on a
+	 * list. Pairs: test_and_set_bit() in evpoll_note() orders the file's new state before
+	 * the bit, evpoll_take() orders the clearing of the bit before it asks the file.
+	 */
+	EVPOLL_QUEUED,
+};
+
+/**
+ * struct evpoll_item - one registration
+ * @node: in evpoll.items, by (file, fd); evpoll.tree_lock
+ * @rcu: frees it, after removal
+ * @by_file: in evpoll_watched, by file
+ * @file: the watched file; constant
+ * @fd: its number, as the caller gave it; constant
+ * @events: mask; written under evpoll.mtx, read by the callback without
+ * @data: evpoll.mtx
+ * @ep: the instance, referenced; constant
+ * @state: bits, atomic
+ * @pending: in evpoll_pending.items or .batch
+ * @ready: in evpoll.ready or .scan, or empty; waiters.lock
+ * @extra: NULL for most; set once under evpoll.mtx, pairs with evpoll_stay_awake()
+ * @entry: the first wait entry
+ *
+ * There can be millions: at most 160 bytes, see evpoll_items_init().
+ */
+struct evpoll_item {
+	union {
+		struct rb_node node;
+		struct rcu_head rcu;
+	};
+	struct rhlist_head by_file;
+	struct file *file;
+	int fd;
+	__poll_t events;
+	u64 data;
+	struct evpoll *ep;
+	unsigned long state;
+	struct llist_node pending;
+	struct list_head ready;
+	struct evpoll_extra *extra;
+	struct evpoll_entry entry;
+};
+
+/* Bits of evpoll_pending.state */
+enum {
+	/* In evpoll_napi.scheduled, with a reference on the instance. */
+	EVPOLL_SCHEDULED,
+};
+
+/**
+ * struct evpoll_pending - what one CPU has pending for an instance
+ * @items: lock-free; wake callbacks add, who holds waiters.lock takes all
+ * @batch: taken from @items, oldest first, not on the ready list yet; waiters.lock
+ * @uring: EPOLL_URING_WAKE when a callback since the last flush had it; atomic
+ * @state: bits, atomic
+ * @scheduled: in evpoll_napi.scheduled
+ * @ep: the instance; constant
+ * @cpu: the CPU; constant
+ */
+struct evpoll_pending {
+	struct llist_head items;
+	struct llist_node *batch;
+	unsigned int uring;
+	unsigned long state;
+	struct llist_node scheduled;
+	struct evpoll *ep;
+	int cpu;
+};
+
+/**
+ * struct evpoll - an instance
+ * @mtx: CTL and scans, one at a time
+ * @waiters: tasks that wait for events; its lock is the instance's inner lock
+ * @ready: FIFO; waiters.lock
+ * @scan: what a scan has still to look at; waiters.lock, filled under @mtx
+ * @scanning: a scan is going on; waiters.lock
+ * @pollers: who polls the file of the instance
+ * @poller_nests: lockdep subclass for the next level; pollers.lock
+ * @tree_lock: for @items
+ * @items: all items
+ * @pending: per CPU
+ * @refs: its file, each item, each evpoll_pending that NAPI has
+ * @file: for the walk upwards in nest.c; NULL from release on
+ * @user: whose watches are counted
+ * @read_timeout_ns: 0 is for ever; READ_ONCE/WRITE_ONCE, any value a reader sees is good
+ * @ws: keeps the system awake while a scan moves between items'; @mtx
+ * @watchers: items that watch this instance
+ * @visit_gen: nest_mutex
+ * @visit_depth: nest_mutex
+ * @rcu: frees it
+ * @free_work: frees it where @ws can be freed
+ * @pending_cpus: CPUs that may have something pending; atomic bits, see evpoll_note()
+ */
+struct evpoll {
+	struct mutex mtx;
+	wait_queue_head_t waiters;
+	struct list_head ready;
+	struct list_head scan;
+	bool scanning;
+	u8 poller_nests;
+	wait_queue_head_t pollers;
+	spinlock_t tree_lock;
+	struct rb_root items;
+	struct evpoll_pending __percpu *pending;
+	refcount_t refs;
+	struct file *file;
+	struct evpoll_user *user;
+	u64 read_timeout_ns;
+	struct wakeup_source *ws;
+	atomic_t watchers;
+	u8 visit_depth;
+	u64 visit_gen;
+	union {
+		struct rcu_head rcu;
+		struct work_struct free_work;
+	};
+	unsigned long pending_cpus[];
+};
+
+/* main.c */
+extern struct workqueue_struct *evpoll_wq;
+
+/* instance.c */
+extern const struct file_operations evpoll_fops;
+void evpoll_put(struct evpoll *ep);
+void evpoll_wait_for_instances(void);
+
+static inline bool is_evpoll_file(const struct file *file)
+{
+	return file->f_op == &evpoll_fops;
+}
+
+/* ctl.c */
+long evpoll_ctl(struct file *file, const struct evpoll_ctl *ctl);
+
+/* nest.c */
+int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target);
+void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested);
+bool evpoll_too_many_paths(struct file *file);
+
+/* limits.c */
+struct evpoll_user *evpoll_user_get(void);
+void evpoll_user_put(struct evpoll_user *user);
+int evpoll_user_charge(struct evpoll_user *user);
+void evpoll_user_uncharge(struct evpoll_user *user);
+int evpoll_limits_init(void);
+void evpoll_limits_exit(void);
+
+/* item.c */
+struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
+				    const struct evpoll_ctl *ctl);
+void evpoll_item_remove(struct evpoll_item *item);
+struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int fd);
+struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int fd);
+struct evpoll_extra *evpoll_item_extra(struct evpoll_item *item);
+bool evpoll_item_tryget(struct evpoll_item *item);
+__poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth);
+int evpoll_items_init(void);
+void evpoll_items_exit(void);
+
+/* callback.c */
+int evpoll_hook(struct evpoll_item *item, __poll_t *revents);
+void evpoll_unhook(struct evpoll_item *item);
+
+/* pending.c */
+void evpoll_note(struct evpoll_item *item, __poll_t uring, int sync);
+void evpoll_queue(struct evpoll_item *item);
+void evpoll_dequeue(struct evpoll_item *item);
+int evpoll_flush(struct evpoll_pending *pending, int budget);
+void evpoll_flush_all(struct evpoll *ep, bool wake_waiter);
+
+static inline bool evpoll_is_pending(const struct evpoll *ep)
+{
+	return !bitmap_empty(ep->pending_cpus, nr_cpu_ids);
+}
+
+/* napi.c */
+void evpoll_napi_schedule(struct evpoll_pending *pending);
+int evpoll_napi_init(void);
+void evpoll_napi_exit(void);
+
+/* ready.c */
+bool evpoll_available(const struct evpoll *ep);
+void evpoll_wake_waiter(struct evpoll *ep, int sync);
+void evpoll_pass_on(struct evpoll *ep);
+void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
+void evpoll_scan_start(struct evpoll *ep);
+void evpoll_scan_end(struct evpoll *ep);
+int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max);
+void evpoll_put_back(struct evpoll_item *item, struct list_head *at);
+void evpoll_fput(struct file *file);
+
+/* deliver.c */
+int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *events, int max);
+
+/* wait.c */
+ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos);
+long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait);
+
+/* poll.c */
+__poll_t evpoll_poll(struct file *file, poll_table *pt);
+__poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
+
+/* close.c */
+extern struct rhltable evpoll_watched;
+extern const struct rhashtable_params evpoll_watched_params;
+int evpoll_close_init(void);
+void evpoll_close_exit(void);
+
+/* awake.c */
+__poll_t evpoll_awake_allowed(__poll_t events);
+int evpoll_awake_set(struct evpoll_item *item, bool on);
+void evpoll_stay_awake(struct evpoll_item *item);
+void evpoll_awake_hand_over(struct evpoll_item *item);
+void evpoll_awake_scan_end(struct evpoll *ep);
+void evpoll_awake_free(struct evpoll_extra *extra);
+
+#endif /* EVPOLL_H */

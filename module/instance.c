@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An instance: from open to the last reference, and what can be done with its file.
+ */
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+#include <linux/wait_bit.h>
+
+#include "compat.h"
+#include "evpoll.h"
+
+/* Instances in memory; unloading waits for none. */
+static atomic_t evpoll_instances = ATOMIC_INIT(0);
+
+void evpoll_wait_for_instances(void)
+{
+	wait_var_event(&evpoll_instances, !atomic_read(&evpoll_instances));
+}
+
+static void evpoll_free(struct evpoll *ep)
+{
+	evpoll_user_put(ep->user);
+	free_percpu(ep->pending);
+	mutex_destroy(&ep->mtx);
+	kfree_rcu(ep, rcu);
+	if (atomic_dec_and_test(&evpoll_instances))
+		wake_up_var(&evpoll_instances);
+}
+
+static void evpoll_free_work(struct work_struct *work)
+{
+	struct evpoll *ep = container_of(work, struct evpoll, free_work);
+
+	wakeup_source_unregister(ep->ws);
+	evpoll_free(ep);
+}
+
+/* From any context but a hard interrupt: NAPI may be the last to let go. */
+void evpoll_put(struct evpoll *ep)
+{
+	if (!refcount_dec_and_test(&ep->refs))
+		return;
+	if (ep->ws) {
+		INIT_WORK(&ep->free_work, evpoll_free_work);
+		queue_work(evpoll_wq, &ep->free_work);
+	} else {
+		evpoll_free(ep);
+	}
+}
+
+static struct evpoll_pending __percpu *evpoll_pending_alloc(struct evpoll *ep)
+{
+	struct evpoll_pending __percpu *all;
+	int cpu;
+
+	all = alloc_percpu_gfp(struct evpoll_pending, GFP_KERNEL_ACCOUNT);
+	if (!all)
+		return NULL;
+	for_each_possible_cpu(cpu) {
+		struct evpoll_pending *pending = per_cpu_ptr(all, cpu);
+
+		init_llist_head(&pending->items);
+		pending->ep = ep;
+		pending->cpu = cpu;
+	}
+	return all;
+}
+
+static int evpoll_open(struct inode *inode, struct file *file)
+{
+	struct evpoll *ep;
+	int error = -ENOMEM;
+
+	ep = kzalloc(struct_size(ep, pending_cpus, BITS_TO_LONGS(nr_cpu_ids)),
+		     GFP_KERNEL_ACCOUNT);
+	if (!ep)
+		return -ENOMEM;
+	ep->pending = evpoll_pending_alloc(ep);
+	if (!ep->pending)
+		goto err_free;
+	ep->user = evpoll_user_get();
+	if (IS_ERR(ep->user)) {
+		error = PTR_ERR(ep->user);
+		goto err_pending;
+	}
+	mutex_init(&ep->mtx);
+	init_waitqueue_head(&ep->waiters);
+	INIT_LIST_HEAD(&ep->ready);
+	INIT_LIST_HEAD(&ep->scan);
+	init_waitqueue_head(&ep->pollers);
+	spin_lock_init(&ep->tree_lock);
+	ep->items = RB_ROOT;
+	refcount_set(&ep->refs, 1);
+	ep->file = file;
+	file->private_data = ep;
+	atomic_inc(&evpoll_instances);
+	/* No position: neither seek nor pread. */
+	return stream_open(inode, file);
+
+err_pending:
+	free_percpu(ep->pending);
+err_free:
+	kfree(ep);
+	return error;
+}
+
+/*
+ * Removes the last item of the tree; false when there is none. If the file of the item is in
+ * __fput(), the hook removes the item, and finds it out of the tree already.
+ *
+ * From the end: of several items of one file the last has the highest number, and stands first
+ * in its chain of evpoll_watched if they were added in order. Removal walks that chain.
+ */
+static bool evpoll_remove_last(struct evpoll *ep)
+{
+	struct evpoll_item *item;
+	struct file *watched;
+	struct rb_node *node;
+	bool got;
+
+	spin_lock(&ep->tree_lock);
+	node = rb_last(&ep->items);
+	if (!node) {
+		spin_unlock(&ep->tree_lock);
+		return false;
+	}
+	item = rb_entry(node, struct evpoll_item, node);
+	rb_erase(node, &ep->items);
+	RB_CLEAR_NODE(node);
+	got = evpoll_item_tryget(item);
+	watched = item->file;
+	spin_unlock(&ep->tree_lock);
+
+	if (got) {
+		evpoll_item_remove(item);
+		fput(watched);
+	}
+	return true;
+}
+
+static int evpoll_release(struct inode *inode, struct file *file)
+{
+	struct evpoll *ep = file->private_data;
+
+	/* Pairs with the walk upwards in nest.c: it may come here through an item. */
+	WRITE_ONCE(ep->file, NULL);
+	while (evpoll_remove_last(ep))
+		cond_resched();
+	evpoll_put(ep);
+	return 0;
+}
+
+/* Reads a structure that may have grown, see uapi/linux/evpoll.h. @min: its first size. */
+static int evpoll_copy_arg(void *to, size_t size, size_t min, unsigned int cmd,
+			   const void __user *arg)
+{
+	if (_IOC_SIZE(cmd) < min)
+		return -EINVAL;
+	return copy_struct_from_user(to, size, arg, _IOC_SIZE(cmd));
+}
+
+static long evpoll_set_params(struct evpoll *ep, unsigned int cmd, const void __user *arg)
+{
+	struct evpoll_params params;
+	int error;
+
+	error = evpoll_copy_arg(&params, sizeof(params), sizeof(params), cmd, arg);
+	if (error)
+		return error;
+	if (params.read_timeout_ns > KTIME_MAX)
+		return -EINVAL;
+	WRITE_ONCE(ep->read_timeout_ns, params.read_timeout_ns);
+	return 0;
+}
+
+static long evpoll_get_params(struct evpoll *ep, unsigned int cmd, void __user *arg)
+{
+	struct evpoll_params params = {
+		.read_timeout_ns = READ_ONCE(ep->read_timeout_ns),
+	};
+	size_t size = _IOC_SIZE(cmd);
+
+	if (size < sizeof(params))
+		return -EINVAL;
+	if (copy_to_user(arg, &params, sizeof(params)) ||
+	    clear_user(arg + sizeof(params), size - sizeof(params)))
+		return -EFAULT;
+	return 0;
+}
+
+static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __user *arg)
+{
+	struct evpoll_ctl ctl;
+	int error;
+
+	error = evpoll_copy_arg(&ctl, sizeof(ctl), sizeof(ctl), cmd, arg);
+	if (error)
+		return error;
+	if (ctl.reserved)
+		return -EINVAL;
+	return evpoll_ctl(file, &ctl);
+}
+
+static long evpoll_ioctl_wait(struct evpoll *ep, unsigned int cmd, const void __user *arg)
+{
+	struct evpoll_wait wait;
+	int error;
+
+	error = evpoll_copy_arg(&wait, sizeof(wait), sizeof(wait), cmd, arg);
+	if (error)
+		return error;
+	if (wait.reserved)
+		return -EINVAL;
+	return evpoll_wait(ep, &wait);
+}
+
+/* The number of a call without the size of its structure. */
+#define EVPOLL_IOC_NR(cmd) ((cmd) & ~IOCSIZE_MASK)
+
+static long evpoll_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct evpoll *ep = file->private_data;
+	void __user *uarg = (void __user *)arg;
+
+	switch (EVPOLL_IOC_NR(cmd)) {
+	case EVPOLL_IOC_NR(EVPOLL_IOC_CTL):
+		return evpoll_ioctl_ctl(file, cmd, uarg);
+	case EVPOLL_IOC_NR(EVPOLL_IOC_WAIT):
+		return evpoll_ioctl_wait(ep, cmd, uarg);
+	case EVPOLL_IOC_NR(EVPOLL_IOC_SET_PARAMS):
+		return evpoll_set_params(ep, cmd, uarg);
+	case EVPOLL_IOC_NR(EVPOLL_IOC_GET_PARAMS):
+		return evpoll_get_params(ep, cmd, uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* One line, as epoll's; false when there is no item after (@watched, @fd). */
+static bool evpoll_show_next(struct seq_file *m, struct evpoll *ep, struct file **watched,
+			     int *fd)
+{
+	struct evpoll_item *item;
+	struct inode *inode;
+
+	lockdep_assert_held(&ep->mtx);
+	spin_lock(&ep->tree_lock);
+	item = evpoll_item_after(ep, *watched, *fd);
+	if (item) {
+		*watched = item->file;
+		*fd = item->fd;
+		inode = file_inode(item->file);
+		seq_printf(m, "tfd: %8d events: %8x data: %16llx  pos:%lli ino:%llx sdev:%x\n",
+			   item->fd, (__force u32)item->events, item->data,
+			   (long long)item->file->f_pos, (u64)inode->i_ino, inode->i_sb->s_dev);
+	}
+	spin_unlock(&ep->tree_lock);
+	return item;
+}
+
+static void evpoll_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct evpoll *ep = file->private_data;
+	struct file *watched = NULL;
+	int fd = -1;
+
+	/* For events and data; the tree may still lose items. */
+	mutex_lock(&ep->mtx);
+	while (!seq_has_overflowed(m) && evpoll_show_next(m, ep, &watched, &fd))
+		cond_resched();
+	mutex_unlock(&ep->mtx);
+}
+
+const struct file_operations evpoll_fops = {
+	.owner = THIS_MODULE,
+	.open = evpoll_open,
+	.release = evpoll_release,
+	.read = evpoll_read,
+	.poll = evpoll_poll,
+	.unlocked_ioctl = evpoll_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = evpoll_show_fdinfo,
+};

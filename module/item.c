@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Items: how one comes to be, is found and goes. The rules are at the top of evpoll.h.
+ */
+#include <linux/err.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "evpoll.h"
+
+static struct kmem_cache *evpoll_item_cache;
+
+/* The key is the pair of file and number; the tree is in the order of epoll's. */
+static int evpoll_item_cmp(const struct evpoll_item *item, const struct file *file, int fd)
+{
+	if (file != item->file)
+		return file < item->file ? -1 : 1;
+	return fd < item->fd ? -1 : fd > item->fd;
+}
+
+static bool evpoll_item_less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct evpoll_item *item = rb_entry(a, struct evpoll_item, node);
+
+	return evpoll_item_cmp(rb_entry(b, struct evpoll_item, node), item->file, item->fd) < 0;
+}
+
+/*
+ * The first item after the pair, or NULL. Caller holds tree_lock; a pair that stands for no
+ * file any more is as good as any.
+ */
+struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int fd)
+{
+	struct rb_node *node = ep->items.rb_node;
+	struct evpoll_item *item, *after = NULL;
+
+	lockdep_assert_held(&ep->tree_lock);
+	while (node) {
+		item = rb_entry(node, struct evpoll_item, node);
+		if (evpoll_item_cmp(item, file, fd) < 0) {
+			after = item;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return after;
+}
+
+/*
+ * The item of the pair, or NULL. Caller holds the mutex and a reference on the file, so the
+ * item stays.
+ */
+struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int fd)
+{
+	struct evpoll_item *item = NULL;
+	struct rb_node *node;
+	int cmp;
+
+	lockdep_assert_held(&ep->mtx);
+	spin_lock(&ep->tree_lock);
+	for (node = ep->items.rb_node; node; node = cmp < 0 ? node->rb_left : node->rb_right) {
+		item = rb_entry(node, struct evpoll_item, node);
+		cmp = evpoll_item_cmp(item, file, fd);
+		if (!cmp)
+			break;
+	}
+	spin_unlock(&ep->tree_lock);
+	return node ? item : NULL;
+}
+
+static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, struct file *file,
+					     const struct evpoll_ctl *ctl)
+{
+	struct evpoll_item *item = kmem_cache_zalloc(evpoll_item_cache, GFP_KERNEL);
+
+	if (!item)
+		return NULL;
+	item->file = file;
+	item->fd = ctl->fd;
+	item->events = (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP;
+	item->data = ctl->data;
+	item->ep = ep;
+	INIT_LIST_HEAD(&item->ready);
+	return item;
+}
+
+/*
+ * Makes an item that is in the tree and in the table of watched files, on no wait queue yet.
+ * Caller holds the mutex, a reference on the file, and knows that the pair is new.
+ */
+struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
+				    const struct evpoll_ctl *ctl)
+{
+	struct evpoll_item *item;
+	int error;
+
+	lockdep_assert_held(&ep->mtx);
+	error = evpoll_user_charge(ep->user);
+	if (error)
+		return ERR_PTR(error);
+	error = -ENOMEM;
+	item = evpoll_item_alloc(ep, file, ctl);
+	if (!item)
+		goto err_uncharge;
+	error = rhltable_insert(&evpoll_watched, &item->by_file, evpoll_watched_params);
+	if (error)
+		goto err_free;
+	refcount_inc(&ep->refs);
+	if (is_evpoll_file(file))
+		atomic_inc(&((struct evpoll *)file->private_data)->watchers);
+	spin_lock(&ep->tree_lock);
+	rb_add(&item->node, &ep->items, evpoll_item_less);
+	spin_unlock(&ep->tree_lock);
+	return item;
+
+err_free:
+	kmem_cache_free(evpoll_item_cache, item);
+err_uncharge:
+	evpoll_user_uncharge(ep->user);
+	/* The table says E2BIG or EBUSY where it cannot grow for now. */
+	return ERR_PTR(error == -E2BIG || error == -EBUSY ? -ENOMEM : error);
+}
+
+static void evpoll_item_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(evpoll_item_cache, container_of(rcu, struct evpoll_item, rcu));
+}
+
+/*
+ * Takes an item away. Caller keeps __fput() of the file from running, with a reference on the
+ * file and the mutex (or the last say in the instance); or is the hook in it, and holds nothing.
+ */
+void evpoll_item_remove(struct evpoll_item *item)
+{
+	struct evpoll *ep = item->ep;
+	struct evpoll_extra *extra = item->extra;
+
+	evpoll_unhook(item);
+	evpoll_dequeue(item);
+
+	spin_lock(&ep->tree_lock);
+	if (!RB_EMPTY_NODE(&item->node))
+		rb_erase(&item->node, &ep->items);
+	spin_unlock(&ep->tree_lock);
+	if (is_evpoll_file(item->file))
+		atomic_dec(&((struct evpoll *)item->file->private_data)->watchers);
+	rhltable_remove(&evpoll_watched, &item->by_file, evpoll_watched_params);
+
+	if (extra)
+		evpoll_awake_free(extra);
+	evpoll_user_uncharge(ep->user);
+	call_rcu(&item->rcu, evpoll_item_free_rcu);
+	evpoll_put(ep);
+}
+
+/* What few items need, made when the first need comes. Caller holds the mutex. */
+struct evpoll_extra *evpoll_item_extra(struct evpoll_item *item)
+{
+	lockdep_assert_held(&item->ep->mtx);
+	if (!item->extra) {
+		struct evpoll_extra *extra = kzalloc(sizeof(*extra), GFP_KERNEL_ACCOUNT);
+
+		/* Pairs with smp_load_acquire() in evpoll_stay_awake(). */
+		smp_store_release(&item->extra, extra);
+	}
+	return item->extra;
+}
+
+/*
+ * Keeps __fput() of the watched file from running, or says that it is late for that. The
+ * caller found the item under waiters.lock on a list or under tree_lock in the tree, and
+ * still holds the lock.
+ */
+bool evpoll_item_tryget(struct evpoll_item *item)
+{
+	return compat_file_tryget(&item->file);
+}
+
+/*
+ * What of the item's mask holds now. With a wait entry of @pt, or none. @depth: instances
+ * above, for lockdep. Caller holds the mutex and a reference on the file.
+ */
+__poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth)
+{
+	__poll_t revents;
+
+	pt->_key = item->events;
+	if (is_evpoll_file(item->file))
+		revents = evpoll_poll_nested(item->file, pt, depth);
+	else
+		revents = vfs_poll(item->file, pt);
+	return revents & item->events;
+}
+
+int evpoll_items_init(void)
+{
+	/* A watch of epoll takes 216 bytes: epitem, eppoll_entry, epitems_head. */
+	BUILD_BUG_ON(sizeof(void *) == 8 && !IS_ENABLED(CONFIG_DEBUG_SPINLOCK) &&
+		     sizeof(struct evpoll_item) > 160);
+	evpoll_item_cache = KMEM_CACHE(evpoll_item, SLAB_ACCOUNT);
+	return evpoll_item_cache ? 0 : -ENOMEM;
+}
+
+void evpoll_items_exit(void)
+{
+	/* For evpoll_item_free_rcu(). */
+	rcu_barrier();
+	kmem_cache_destroy(evpoll_item_cache);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How many watches a user may have: fs.evpoll.max_user_watches, as fs.epoll's of epoll(7).
+ *
+ * epoll counts in struct user_struct, which a module cannot extend: ours hang in an xarray by
+ * user id. Instances refer to them.
+ */
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/percpu_counter.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "evpoll.h"
+
+/**
+ * struct evpoll_user - watches of one user
+ * @refs: instances; goes to zero under the lock of evpoll_users
+ * @uid: index in evpoll_users
+ * @watches: items of all these instances
+ */
+struct evpoll_user {
+	refcount_t refs;
+	unsigned long uid;
+	struct percpu_counter watches;
+};
+
+/* The last reference may go in softirq. */
+static DEFINE_XARRAY_FLAGS(evpoll_users, XA_FLAGS_LOCK_IRQ);
+
+static unsigned long max_user_watches __read_mostly;
+static unsigned long max_user_watches_max = LONG_MAX;
+static struct ctl_table_header *evpoll_sysctl;
+
+static struct ctl_table evpoll_table[] = {
+	{
+		.procname = "max_user_watches",
+		.data = &max_user_watches,
+		.maxlen = sizeof(max_user_watches),
+		.mode = 0644,
+		.proc_handler = proc_doulongvec_minmax,
+		.extra2 = &max_user_watches_max,
+	},
+	COMPAT_SYSCTL_END
+};
+
+static struct evpoll_user *evpoll_user_alloc(unsigned long uid)
+{
+	struct evpoll_user *user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+
+	if (!user)
+		return NULL;
+	if (percpu_counter_init(&user->watches, 0, GFP_KERNEL_ACCOUNT)) {
+		kfree(user);
+		return NULL;
+	}
+	refcount_set(&user->refs, 1);
+	user->uid = uid;
+	return user;
+}
+
+static void evpoll_user_free(struct evpoll_user *user)
+{
+	percpu_counter_destroy(&user->watches);
+	kfree(user);
+}
+
+/* With @new for the case that there is none. Returns what is there, or an error of xarray. */
+static struct evpoll_user *evpoll_user_insert(unsigned long uid, struct evpoll_user *new)
+{
+	struct evpoll_user *user;
+
+	xa_lock_irq(&evpoll_users);
+	user = new ? __xa_cmpxchg(&evpoll_users, uid, NULL, new, GFP_KERNEL_ACCOUNT)
+		   : xa_load(&evpoll_users, uid);
+	if (user && !xa_is_err(user))
+		refcount_inc(&user->refs);
+	xa_unlock_irq(&evpoll_users);
+	return user;
+}
+
+/* The user of the caller, referenced, or an ERR_PTR. */
+struct evpoll_user *evpoll_user_get(void)
+{
+	unsigned long uid = from_kuid(&init_user_ns, current_user()->uid);
+	struct evpoll_user *user, *new;
+
+	user = evpoll_user_insert(uid, NULL);
+	if (user)
+		return user;
+	new = evpoll_user_alloc(uid);
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	user = evpoll_user_insert(uid, new);
+	if (!user)
+		return new;
+	evpoll_user_free(new);
+	return xa_is_err(user) ? ERR_PTR(xa_err(user)) : user;
+}
+
+void evpoll_user_put(struct evpoll_user *user)
+{
+	unsigned long flags;
+	bool last;
+
+	xa_lock_irqsave(&evpoll_users, flags);
+	last = refcount_dec_and_test(&user->refs);
+	if (last)
+		__xa_erase(&evpoll_users, user->uid);
+	xa_unlock_irqrestore(&evpoll_users, flags);
+	if (last)
+		evpoll_user_free(user);
+}
+
+/* As epoll's, not exact when several tasks of a user come to the limit at once. */
+int evpoll_user_charge(struct evpoll_user *user)
+{
+	/* Any value that the sysctl had is good. */
+	if (percpu_counter_compare(&user->watches, READ_ONCE(max_user_watches)) >= 0)
+		return -ENOSPC;
+	percpu_counter_inc(&user->watches);
+	return 0;
+}
+
+void evpoll_user_uncharge(struct evpoll_user *user)
+{
+	percpu_counter_dec(&user->watches);
+}
+
+int evpoll_limits_init(void)
+{
+	struct sysinfo si;
+
+	/* The default of epoll(7): 4 % of low memory over the cost of a watch. */
+	si_meminfo(&si);
+	max_user_watches = ((si.totalram - si.totalhigh) / 25 << PAGE_SHIFT) /
+			   sizeof(struct evpoll_item);
+	evpoll_sysctl = register_sysctl("fs/evpoll", evpoll_table);
+	return evpoll_sysctl ? 0 : -ENOMEM;
+}
+
+void evpoll_limits_exit(void)
+{
+	unregister_sysctl_table(evpoll_sysctl);
+	xa_destroy(&evpoll_users);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The third stage of an event: the ready list, and the wakeup.
+ *
+ * A scan (deliver.c, poll.c) takes the whole list aside, so that it looks at each item once and
+ * what becomes ready meanwhile waits for the next scan. From there it takes a few items at a
+ * time; each keeps its place until then and can be removed.
+ */
+#include <linux/bottom_half.h>
+#include <linux/file.h>
+
+#include "evpoll.h"
+
+/*
+ * May a scan find something? Exact under waiters.lock: what a scan of another task has in its
+ * hands counts, as it may come back.
+ */
+bool evpoll_available(const struct evpoll *ep)
+{
+	lockdep_assert_held(&ep->waiters.lock);
+	return !list_empty(&ep->ready) || ep->scanning || evpoll_is_pending(ep);
+}
+
+/*
+ * The wakeup: of one waiter, who wakes the next if it leaves something, evpoll_scan_end().
+ * Caller holds waiters.lock, under which a waiter looks for events and queues itself.
+ */
+void evpoll_wake_waiter(struct evpoll *ep, int sync)
+{
+	lockdep_assert_held(&ep->waiters.lock);
+	/* Exact: the lock is held. */
+	if (!waitqueue_active(&ep->waiters))
+		return;
+	if (sync)
+		__wake_up_locked_sync_key(&ep->waiters, TASK_NORMAL, NULL);
+	else
+		wake_up_locked(&ep->waiters);
+}
+
+/* A waiter that may have been woken will not look: the next one must. */
+void evpoll_pass_on(struct evpoll *ep)
+{
+	spin_lock_irq(&ep->waiters.lock);
+	if (!list_empty(&ep->ready))
+		evpoll_wake_waiter(ep, 0);
+	spin_unlock_irq(&ep->waiters.lock);
+}
+
+/*
+ * Tells those who poll the file of the instance. @source: the item whose callback this is, or
+ * NULL outside of a callback.
+ *
+ * If the instance is watched by another one, the callback of that one runs now, under our
+ * pollers.lock, and may come here for its own. The graph has no cycles, so these are never the
+ * same lock; lockdep needs the level. It stands in the instance below, whose pollers.lock is
+ * held by our caller then.
+ */
+void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring)
+{
+	unsigned long flags;
+	u8 nests = 0;
+
+	if (source && is_evpoll_file(source->file))
+		nests = ((struct evpoll *)source->file->private_data)->poller_nests;
+	spin_lock_irqsave_nested(&ep->pollers.lock, flags, nests);
+	ep->poller_nests = nests + 1;
+	wake_up_locked_poll(&ep->pollers, EPOLLIN | uring);
+	ep->poller_nests = 0;
+	spin_unlock_irqrestore(&ep->pollers.lock, flags);
+}
+
+/* Caller holds the mutex, and calls evpoll_scan_end() before it gives it back. */
+void evpoll_scan_start(struct evpoll *ep)
+{
+	lockdep_assert_held(&ep->mtx);
+	evpoll_flush_all(ep, false);
+	spin_lock_irq(&ep->waiters.lock);
+	list_splice_init(&ep->ready, &ep->scan);
+	ep->scanning = true;
+	spin_unlock_irq(&ep->waiters.lock);
+}
+
+/* What the scan did not come to stands first again, and the next waiter may have it. */
+void evpoll_scan_end(struct evpoll *ep)
+{
+	spin_lock_irq(&ep->waiters.lock);
+	list_splice_init(&ep->scan, &ep->ready);
+	ep->scanning = false;
+	if (!list_empty(&ep->ready))
+		evpoll_wake_waiter(ep, 0);
+	spin_unlock_irq(&ep->waiters.lock);
+	evpoll_awake_scan_end(ep);
+}
+
+/*
+ * Takes up to @max items from the scan, each with a reference on its file, which keeps the item
+ * too. The caller asks the files after that.
+ */
+int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max)
+{
+	struct evpoll_item *item;
+	int n = 0;
+
+	spin_lock_irq(&ep->waiters.lock);
+	while (n < max && !list_empty(&ep->scan)) {
+		item = list_first_entry(&ep->scan, struct evpoll_item, ready);
+		list_del_init(&item->ready);
+		evpoll_awake_hand_over(item);
+		clear_bit(EVPOLL_QUEUED, &item->state);
+		/* If it fails the hook has the item, or will have it. */
+		if (evpoll_item_tryget(item))
+			items[n++] = item;
+	}
+	spin_unlock_irq(&ep->waiters.lock);
+	/* See EVPOLL_QUEUED: the callback makes the item pending, or we see what it saw. */
+	smp_mb();
+	return n;
+}
+
+/*
+ * Queues a taken item again, after @at, unless the callback has done so meanwhile. Caller holds
+ * waiters.lock, and a reference on the file.
+ */
+void evpoll_put_back(struct evpoll_item *item, struct list_head *at)
+{
+	lockdep_assert_held(&item->ep->waiters.lock);
+	if (test_and_set_bit(EVPOLL_QUEUED, &item->state))
+		return;
+	evpoll_stay_awake(item);
+	list_add(&item->ready, at);
+}
+
+/*
+ * Gives back a reference on a watched file from a scan after which the task may sleep. If it is
+ * the last, close(2) came during the scan, and fput() would leave the work to the task's way
+ * back to user space: the peer of a socket would see the end of it when the wait ends. With
+ * bottom halves off, fput() leaves it to a worker.
+ */
+void evpoll_fput(struct file *file)
+{
+	local_bh_disable();
+	fput(file);
+	local_bh_enable();
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The waiter: read() and EVPOLL_IOC_WAIT.
+ */
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/sched/signal.h>
+#include <linux/time.h>
+#include <linux/uaccess.h>
+
+#include "evpoll.h"
+
+/* As EP_MAX_EVENTS of fs/eventpoll.c: the bytes fit into an int. */
+#define EVPOLL_MAX_EVENTS (INT_MAX / sizeof(struct epoll_event))
+
+static bool evpoll_look(struct evpoll *ep)
+{
+	bool available;
+
+	spin_lock_irq(&ep->waiters.lock);
+	available = evpoll_available(ep);
+	spin_unlock_irq(&ep->waiters.lock);
+	return available;
+}
+
+/*
+ * Sleeps until a wakeup, a signal or the time; false when the time is over. Does not sleep when
+ * a scan may find something.
+ */
+static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires)
+{
+	bool timed_out = false;
+	DEFINE_WAIT(wait);
+
+	spin_lock_irq(&ep->waiters.lock);
+	/*
+	 * Under the lock that the wakeup is done with: an event comes before this look, or
+	 * finds us on the queue.
+	 */
+	if (evpoll_available(ep)) {
+		spin_unlock_irq(&ep->waiters.lock);
+		return true;
+	}
+	/* At the head, as with epoll: who slept least has the warmest caches. */
+	__add_wait_queue_exclusive(&ep->waiters, &wait);
+	__set_current_state(TASK_INTERRUPTIBLE);
+	spin_unlock_irq(&ep->waiters.lock);
+
+	timed_out = !schedule_hrtimeout_range(expires, current->timer_slack_ns,
+					      HRTIMER_MODE_ABS);
+	/* A wakeup that found us asleep took us off the queue; one that did not went on. */
+	finish_wait(&ep->waiters, &wait);
+	return !timed_out;
+}
+
+/*
+ * Waits for events until @expires (CLOCK_MONOTONIC; NULL is for ever), or not at all without
+ * @block. Returns their number, 0 when the time is over, -EINTR or -EFAULT.
+ *
+ * After each sleep follows a look, and after the last one, whatever ended it: the wakeup may
+ * have come together with a signal or the time, and no other waiter was woken then.
+ */
+static int evpoll_wait_events(struct evpoll *ep, struct epoll_event __user *to, int max,
+			      ktime_t *expires, bool block)
+{
+	int n;
+
+	for (;;) {
+		n = evpoll_look(ep) ? evpoll_deliver(ep, to, max) : 0;
+		if (n || !block)
+			return n;
+		if (signal_pending(current))
+			return -EINTR;
+		block = evpoll_sleep(ep, expires);
+	}
+}
+
+ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
+{
+	struct evpoll *ep = file->private_data;
+	size_t max = min_t(size_t, count / sizeof(struct epoll_event), EVPOLL_MAX_EVENTS);
+	u64 timeout = READ_ONCE(ep->read_timeout_ns);
+	ktime_t expires;
+	int n;
+
+	if (!max)
+		return -EINVAL;
+	if (timeout)
+		expires = ktime_add_safe(ktime_get(), ns_to_ktime(timeout));
+	n = evpoll_wait_events(ep, (struct epoll_event __user *)buf, max,
+			       timeout ? &expires : NULL, !(file->f_flags & O_NONBLOCK));
+	if (!n)
+		return -EAGAIN;
+	/* Started again it would wait for the whole time again. */
+	if (n == -EINTR && !timeout)
+		return -ERESTARTSYS;
+	return n < 0 ? n : n * sizeof(struct epoll_event);
+}
+
+/*
+ * The mask of the wait takes effect, and the one before is kept for the way back to user space,
+ * after the handler of the signal that ends the wait. What set_user_sigmask() does for system
+ * calls.
+ */
+static int evpoll_set_sigmask(const struct evpoll_wait *wait)
+{
+	void __user *from = u64_to_user_ptr(wait->sigmask);
+	sigset_t mask;
+
+	if (!from)
+		return 0;
+	if (in_compat_syscall()) {
+		if (wait->sigsetsize != sizeof(compat_sigset_t))
+			return -EINVAL;
+		if (get_compat_sigset(&mask, from))
+			return -EFAULT;
+	} else {
+		if (wait->sigsetsize != sizeof(mask))
+			return -EINVAL;
+		if (copy_from_user(&mask, from, sizeof(mask)))
+			return -EFAULT;
+	}
+	sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_SETMASK, &mask, &current->saved_sigmask);
+	set_restore_sigmask();
+	return 0;
+}
+
+/* No signal is to be handled under the mask of the wait: back to the one before, now. */
+static void evpoll_restore_sigmask(void)
+{
+	if (test_and_clear_restore_sigmask())
+		sigprocmask(SIG_SETMASK, &current->saved_sigmask, NULL);
+}
+
+static int evpoll_wait_checked(struct evpoll *ep, const struct evpoll_wait *wait,
+			       ktime_t *expires, bool block)
+{
+	struct epoll_event __user *to = u64_to_user_ptr(wait->events);
+
+	if (!wait->maxevents || wait->maxevents > EVPOLL_MAX_EVENTS)
+		return -EINVAL;
+	if (!access_ok(to, wait->maxevents * sizeof(*to)))
+		return -EFAULT;
+	return evpoll_wait_events(ep, to, wait->maxevents, expires, block);
+}
+
+long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait)
+{
+	struct timespec64 timeout;
+	ktime_t expires = 0;
+	bool block = true;
+	int n;
+
+	if (wait->timeout) {
+		if (get_timespec64(&timeout, u64_to_user_ptr(wait->timeout)))
+			return -EFAULT;
+		if (!timespec64_valid(&timeout))
+			return -EINVAL;
+		block = timeout.tv_sec || timeout.tv_nsec;
+		expires = ktime_add_safe(ktime_get(), timespec64_to_ktime(timeout));
+	}
+	n = evpoll_set_sigmask(wait);
+	if (n)
+		return n;
+	n = evpoll_wait_checked(ep, wait, wait->timeout ? &expires : NULL, block);
+	if (n != -EINTR)
+		evpoll_restore_sigmask();
+	return n;
+}
