@@ -11,6 +11,14 @@
 #include "compat.h"
 #include "evpoll.h"
 
+/*
+ * What a mask may hold. epoll lets any other bit pass; here it is refused, so that a later
+ * kernel can give it a meaning, and as the kernel uses some between waker and callback.
+ */
+#define EVPOLL_KNOWN_BITS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLNVAL | \
+			   EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | \
+			   EPOLLRDHUP | EVPOLL_PRIVATE_BITS)
+
 /* What EPOLLEXCLUSIVE goes together with, epoll_ctl(2). */
 #define EVPOLL_EXCLUSIVE_OK_BITS (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | \
 				  EPOLLET | EPOLLEXCLUSIVE)
@@ -138,9 +146,14 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *file, const struct e
 long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
 {
 	struct evpoll_ctl ctl = *arg;
-	struct fd target = fdget(ctl.fd);
+	struct fd target;
 	long error;
 
+	if (ctl.op == EPOLL_CTL_DEL)
+		ctl.events = 0;
+	if (ctl.reserved || (ctl.events & ~(__force u32)EVPOLL_KNOWN_BITS))
+		return -EINVAL;
+	target = fdget(ctl.fd);
 	if (!fd_file(target))
 		return -EBADF;
 	error = -EPERM;

@@ -197,11 +197,7 @@ static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __u
 	int error;
 
 	error = evpoll_copy_arg(&ctl, sizeof(ctl), sizeof(ctl), cmd, arg);
-	if (error)
-		return error;
-	if (ctl.reserved)
-		return -EINVAL;
-	return evpoll_ctl(file, &ctl);
+	return error ?: evpoll_ctl(file, &ctl);
 }
 
 static long evpoll_ioctl_wait(struct evpoll *ep, unsigned int cmd, const void __user *arg)
@@ -210,11 +206,7 @@ static long evpoll_ioctl_wait(struct evpoll *ep, unsigned int cmd, const void __
 	int error;
 
 	error = evpoll_copy_arg(&wait, sizeof(wait), sizeof(wait), cmd, arg);
-	if (error)
-		return error;
-	if (wait.reserved)
-		return -EINVAL;
-	return evpoll_wait(ep, &wait);
+	return error ?: evpoll_wait(ep, &wait);
 }
 
 /* The number of a call without the size of its structure. */

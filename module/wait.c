@@ -153,6 +153,8 @@ long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait)
 	bool block = true;
 	int n;
 
+	if (wait->reserved)
+		return -EINVAL;
 	if (wait->timeout) {
 		if (get_timespec64(&timeout, u64_to_user_ptr(wait->timeout)))
 			return -EFAULT;

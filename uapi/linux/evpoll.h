@@ -3,8 +3,8 @@
  * DOC: evpoll user interface
  *
  * Each open of /dev/evpoll is an *instance*, as each epoll_create1(2) is. Events are
- * &struct epoll_event and the EPOLL* flags of <linux/eventpoll.h>, with the meaning that
- * epoll_ctl(2) and epoll_wait(2) give them.
+ * &struct epoll_event and the EPOLL* flags of <sys/epoll.h> (or <linux/eventpoll.h>, which
+ * defines the same), with the meaning that epoll_ctl(2) and epoll_wait(2) give them.
  *
  * read(2) on the instance waits and fills the buffer with whole &struct epoll_event; the
  * bytes returned over the size of one are the events. Errors:
@@ -24,7 +24,6 @@
 #ifndef _UAPI_LINUX_EVPOLL_H
 #define _UAPI_LINUX_EVPOLL_H
 
-#include <linux/eventpoll.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -32,7 +31,7 @@
  * struct evpoll_ctl - one change to the interest list of an instance
  * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
  * @fd: file descriptor of the file to watch, in the caller's table
- * @events: EPOLL* mask, ignored by EPOLL_CTL_DEL
+ * @events: EPOLL* mask, ignored by EPOLL_CTL_DEL; an unknown bit is EINVAL
  * @reserved: must be zero
  * @data: comes back in &struct epoll_event.data as given, ignored by EPOLL_CTL_DEL
  *

@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# initramfs.sh NAME ARCHIVE [TESTS]: pack all that the guest has: busybox, init, evpoll.ko built for
+# the kernel called NAME, the demo, and the files of the folder TESTS in /tests.
+. "$(dirname "$0")/lib.sh"
+
+kdir=$out/kernels/$1/build
+archive=$2
+tests=${3:-}
+
+sh "$top/qemu/module.sh" "$kdir"
+module=$out/build/$(cat "$kdir/include/config/kernel.release")/evpoll.ko
+
+root=$archive.d
+rm -rf "$root"
+mkdir -p "$root/bin" "$root/etc" "$root/tests"
+
+program()
+{
+	gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$root/bin/$1" "$top/qemu/$1.c"
+}
+program vm-exit
+program demo
+cp "$(command -v busybox)" "$root/bin/busybox"
+cp "$top/qemu/init" "$root/init"
+chmod +x "$root/init"
+strip --strip-debug -o "$root/evpoll.ko" "$module"
+[ -z "$tests" ] || cp "$tests"/* "$root/tests"
+
+printf '%s\n' 'root:x:0:0::/:/bin/sh' 'nobody:x:65534:65534::/:/bin/sh' > "$root/etc/passwd"
+printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' > "$root/etc/group"
+
+(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 > "$archive"
+rm -rf "$root"

@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# kernel-build.sh NAME: build the newest kernel that Debian has, configured by
+# qemu/configs/NAME.config, into out/kernels/NAME. Built again when any part of it changed.
+. "$(dirname "$0")/lib.sh"
+
+version=7.3
+name=${1:?usage: kernel-build.sh NAME}
+dir=$out/kernels/$name
+build=$dir/build
+source=$out/source/linux-source-$version
+
+one_at_a_time
+sh "$top/qemu/setup.sh" debug
+sh "$top/qemu/source.sh" "$version"
+
+fragments="$top/qemu/configs/base.config $top/selftests/config $top/qemu/configs/$name.config"
+# shellcheck disable=SC2086 # a list
+key=$({ cat $fragments; gcc --version; stat -c '%s %Y' "$source.tar.xz"; } | sha256sum)
+[ "$key" != "$(cat "$dir/key" 2> /dev/null)" ] || exit 0
+
+need_space 5000
+if [ ! -d "$source" ]; then
+	say EXTRACT "linux-source-$version"
+	rm -rf "$source.new"
+	mkdir "$source.new"
+	tar -xf "$source.tar.xz" -C "$source.new" --strip-components 1 ||
+		die "cannot unpack $source.tar.xz: remove it and try again"
+	mv "$source.new" "$source"
+fi
+
+say CONFIG "linux-$version, $name"
+mkdir -p "$build"
+# shellcheck disable=SC2086 # a list
+cat $fragments > "$dir/fragment"
+quietly kernel-build.log make -C "$source" O="$build" KCONFIG_ALLCONFIG="$dir/fragment" allnoconfig ||
+	die "cannot configure linux-$version: $error"
+
+# An option whose dependencies are missing is dropped without a word: find those.
+grep '^CONFIG' "$dir/fragment" | while read -r option; do
+	grep -qxF "$option" "$build/.config" ||
+		die "linux-$version ignores $option, see qemu/configs and selftests/config"
+done
+
+# Some minutes: a sign of life every now and then
+say BUILD "linux-$version, $name: 2000 steps or so, 6 minutes a core"
+rm -f "$dir/bzImage"
+{
+	make -C "$build" -j"$(nproc)" bzImage modules 2>&1 &&
+		ln -s build/arch/x86/boot/bzImage "$dir/bzImage"
+} | tee "$out/kernel-build.log" | busybox awk 'NR % 250 == 0 { print "          step " NR; fflush() }'
+[ -e "$dir/bzImage" ] ||
+	die "linux-$version does not build: $(grep -m 1 rror "$out/kernel-build.log") (all of it: $out/kernel-build.log)"
+echo "$key" > "$dir/key"

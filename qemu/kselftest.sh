@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# See that out/kselftest has the kernel's test harness, taken out of Debian's linux-source.
+. "$(dirname "$0")/lib.sh"
+
+version=6.12
+dir=$out/kselftest
+one_at_a_time
+[ -d "$dir" ] && exit 0
+
+tarball=$out/source/linux-source-$version.tar.xz
+sh "$top/qemu/source.sh" "$version"
+
+say EXTRACT "kselftest of linux-source-$version"
+tree=linux-source-$version/tools/testing/selftests
+rm -rf "$dir.new"
+mkdir -p "$dir.new"
+tar -xf "$tarball" -C "$dir.new" --strip-components 1 \
+	"$tree/lib.mk" "$tree/kselftest.h" "$tree/kselftest_harness.h" "$tree/kselftest" ||
+	die "cannot read $tarball: remove it and try again"
+mv "$dir.new" "$dir"

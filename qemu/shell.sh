@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shell.sh [gdb]: boot to a shell with evpoll.ko loaded and the selftests in /tests.
+. "$(dirname "$0")/lib.sh"
+
+name=${KERNELS:-6.12}
+name=${name%% *}
+[ -z "${KERNEL:-}" ] || name=custom
+dir=$out/shell
+
+sh "$top/qemu/setup.sh" check
+sh "$top/qemu/selftests.sh" "$dir/tests"
+sh "$top/qemu/kernel.sh" "$name"
+sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
+
+if [ "${1:-}" = gdb ]; then
+	kdir=$out/kernels/$name/build
+	cat <<-EOF
+	In another terminal:
+	  gdb -ex 'target remote :1234' $([ ! -e "$kdir/vmlinux" ] || echo "$kdir/vmlinux")
+	  (gdb) add-symbol-file $out/build/$(cat "$kdir/include/config/kernel.release")/evpoll.ko ADDRESS
+	ADDRESS is what the guest says: cat /sys/module/evpoll/sections/.text
+	EOF
+	set -- -gdb tcp::1234
+	export APPEND="${APPEND:-} nokaslr"
+fi
+
+say BOOT "$name ('poweroff' or Ctrl-A x ends it)"
+sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" shell \
+	-serial mon:stdio "$@"

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* As much of io_uring(7) as polls a file, by raw system calls. */
+#ifndef EVPOLL_URING_H
+#define EVPOLL_URING_H
+
+#include "evpoll_util.h"
+
+#include <linux/io_uring.h>
+
+struct uring {
+	int fd;
+	struct io_uring_params p;
+	char *rings;		/* both: IORING_FEAT_SINGLE_MMAP, since 5.4 */
+	struct io_uring_sqe *sqes;
+};
+
+static inline int uring_open(struct uring *u)
+{
+	size_t size;
+
+	memset(u, 0, sizeof(*u));
+	u->fd = syscall(SYS_io_uring_setup, 64, &u->p);
+	if (u->fd < 0)
+		return -1;
+	size = u->p.cq_off.cqes + u->p.cq_entries * sizeof(struct io_uring_cqe);
+	if (size < u->p.sq_off.array + u->p.sq_entries * sizeof(__u32))
+		size = u->p.sq_off.array + u->p.sq_entries * sizeof(__u32);
+	u->rings = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, u->fd,
+			IORING_OFF_SQ_RING);
+	u->sqes = mmap(NULL, u->p.sq_entries * sizeof(*u->sqes), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_POPULATE, u->fd, IORING_OFF_SQES);
+	return u->rings == MAP_FAILED || u->sqes == MAP_FAILED ? -1 : 0;
+}
+
+static inline __u32 *uring_word(struct uring *u, __u32 offset)
+{
+	return (__u32 *)(u->rings + offset);
+}
+
+static inline int uring_submit(struct uring *u, const struct io_uring_sqe *sqe)
+{
+	__u32 *tail = uring_word(u, u->p.sq_off.tail);
+	__u32 i = *tail & *uring_word(u, u->p.sq_off.ring_mask);
+
+	u->sqes[i] = *sqe;
+	uring_word(u, u->p.sq_off.array)[i] = i;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	return syscall(SYS_io_uring_enter, u->fd, 1, 0, 0, NULL, 0) == 1 ? 0 : -1;
+}
+
+/* multi: the poll stays (IORING_POLL_ADD_MULTI) */
+static inline int uring_poll(struct uring *u, int fd, __u32 events, bool multi, __u64 data)
+{
+	struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_POLL_ADD,
+		.fd = fd,
+		.len = multi ? IORING_POLL_ADD_MULTI : 0,
+		.poll32_events = events,
+		.user_data = data,
+	};
+
+	return uring_submit(u, &sqe);
+}
+
+/* True when a completion was there. */
+static inline bool uring_peek(struct uring *u, struct io_uring_cqe *cqe)
+{
+	__u32 *head = uring_word(u, u->p.cq_off.head);
+	struct io_uring_cqe *cqes = (void *)(u->rings + u->p.cq_off.cqes);
+
+	if (*head == __atomic_load_n(uring_word(u, u->p.cq_off.tail), __ATOMIC_ACQUIRE))
+		return false;
+	*cqe = cqes[*head & *uring_word(u, u->p.cq_off.ring_mask)];
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* True when a completion came in time; the ring's own poll is what waits. */
+static inline bool uring_wait(struct uring *u, struct io_uring_cqe *cqe, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = u->fd, .events = POLLIN };
+
+	/* let task work run that posts it */
+	syscall(SYS_io_uring_enter, u->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	if (!uring_peek(u, cqe)) {
+		poll(&pfd, 1, timeout_ms);
+		return uring_peek(u, cqe);
+	}
+	return true;
+}
+
+#endif /* EVPOLL_URING_H */

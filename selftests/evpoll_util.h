@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Files, processes and threads around an instance, for tests that need them. */
+#ifndef EVPOLL_UTIL_H
+#define EVPOLL_UTIL_H
+
+#include "evpoll_test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+/* ms, for what must come: a slow machine is no failure, and a test has 30 s */
+#define SOON 10000
+
+static inline long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* One wait: the mask reported with @data, 0 when the wait brought none. */
+static inline uint32_t ep_mask(enum mechanism by, int ep, uint64_t data, int timeout_ms)
+{
+	struct epoll_event ev[64];
+	int n = ep_wait(by, ep, ev, 64, timeout_ms);
+
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.u64 == data)
+			return ev[i].events;
+	return 0;
+}
+
+/* Items that an instance has, read from its fdinfo (R34); -1 on error. */
+static inline int ep_items(int ep)
+{
+	char line[256];
+	int n = 0;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", ep);
+	f = fopen(line, "r");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += !strncmp(line, "tfd:", 4);
+	fclose(f);
+	return n;
+}
+
+static inline int put_byte(int fd)
+{
+	return write(fd, "x", 1) == 1 ? 0 : -1;
+}
+
+static inline int get_byte(int fd)
+{
+	char c;
+
+	return read(fd, &c, 1) == 1 ? 0 : -1;
+}
+
+/* Where closed files are released later than close(2): true once @ep has @n items. */
+static inline bool ep_items_become(int ep, int n)
+{
+	long long end = now_ms() + SOON;
+
+	while (ep_items(ep) != n) {
+		if (now_ms() > end)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static inline int send_fd(int sock, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} u = { .buf = "" };
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -1;
+}
+
+static inline int recv_fd(int sock)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} u;
+	char c;
+	struct iovec iov = { .iov_base = &c, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	struct cmsghdr *cmsg;
+	int fd;
+
+	if (recvmsg(sock, &msg, 0) != 1)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	return fd;
+}
+
+/* Exit status of a child, -1 if it did not exit by itself. */
+static inline int reap(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* True once thread or process @tid sleeps, which it does in the call under test. */
+static inline bool asleep(pid_t tid)
+{
+	long long end = now_ms() + SOON;
+	char path[64], stat[512], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	do {
+		fd = open(path, O_RDONLY);
+		n = read(fd, stat, sizeof(stat) - 1);
+		close(fd);
+		if (n <= 0)
+			return false;
+		stat[n] = 0;
+		p = strrchr(stat, ')');
+		if (p && p[2] == 'S')
+			return true;
+		usleep(1000);
+	} while (now_ms() < end);
+	return false;
+}
+
+/* A thread that waits once in an instance. */
+struct waiter {
+	enum mechanism by;
+	int ep;
+	int timeout_ms;
+	pthread_t thread;
+	_Atomic pid_t tid;
+	int ret;
+	int err;
+	struct epoll_event ev[4];
+};
+
+static inline void *waiter_main(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->tid = syscall(SYS_gettid);
+	w->ret = ep_wait(w->by, w->ep, w->ev, 4, w->timeout_ms);
+	w->err = errno;
+	return NULL;
+}
+
+/* True once the thread sleeps in the wait. */
+static inline bool waiter_start(struct waiter *w, enum mechanism by, int ep)
+{
+	w->by = by;
+	w->ep = ep;
+	w->timeout_ms = SOON;
+	w->tid = 0;
+	if (pthread_create(&w->thread, NULL, waiter_main, w))
+		return false;
+	while (!w->tid)
+		sched_yield();
+	return asleep(w->tid);
+}
+
+/* The wait's return value. */
+static inline int waiter_join(struct waiter *w)
+{
+	pthread_join(w->thread, NULL);
+	return w->ret;
+}
+
+/* Lift RLIMIT_NOFILE to @n; root may. */
+static inline int allow_files(unsigned int n)
+{
+	struct rlimit rl;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	rl.rlim_cur = n;
+	if (rl.rlim_max < n)
+		rl.rlim_max = n;
+	return setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+/* The number in a file of /proc or /sys, -1 on error. */
+static inline long long number_in(const char *path)
+{
+	char buf[64];
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, buf, sizeof(buf) - 1);
+
+	close(fd);
+	if (n <= 0)
+		return -1;
+	buf[n] = 0;
+	return strtoll(buf, NULL, 0);
+}
+
+/* 0, or -1 with errno as write(2) left it */
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, text, strlen(text));
+	err = errno;
+	close(fd);
+	errno = err;
+	return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+#endif /* EVPOLL_UTIL_H */
