@@ -17,17 +17,28 @@ static bool evpoll_is_wanted(__poll_t events, __poll_t what)
 }
 
 /*
- * Was the exclusive wakeup of the watched file's queue put to use? If so no other instance
- * needs to be woken: a task waits here, for what happened and not also for something else.
+ * Would a waiter that was woken put the exclusive wakeup of the watched file's queue to use, so
+ * that no other instance has to be woken? Only if it waits for all that happened.
  */
-static bool evpoll_uses_wakeup(struct evpoll *ep, __poll_t events, __poll_t what)
+static bool evpoll_uses_wakeup(__poll_t events, __poll_t what)
 {
 	__poll_t inout = what & (EPOLLIN | EPOLLOUT);
 
-	/* A waiter that comes or goes just now only makes this wakeup one too many or few. */
-	if (!waitqueue_active(&ep->waiters) || (what & POLLFREE))
-		return false;
-	return inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
+	return !(what & POLLFREE) && inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
+}
+
+/* Returns whether the wakeup was put to use, which only counts for EPOLLEXCLUSIVE. */
+static bool evpoll_note_news(struct evpoll_item *item, __poll_t events, __poll_t what,
+			     int sync)
+{
+	enum evpoll_wakeup wakeup = sync ? EVPOLL_WAKEUP_SYNC : EVPOLL_WAKEUP;
+	__poll_t uring = what & EPOLL_URING_WAKE;
+
+	if (!(events & EPOLLEXCLUSIVE)) {
+		evpoll_note(item, uring, wakeup);
+		return true;
+	}
+	return evpoll_queue_exclusive(item, uring, wakeup) && evpoll_uses_wakeup(events, what);
 }
 
 /*
@@ -50,12 +61,10 @@ static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int
 	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
 	__poll_t events = READ_ONCE(item->events);
 	__poll_t what = key_to_poll(key);
-	int used = !(events & EPOLLEXCLUSIVE);
+	bool used = !(events & EPOLLEXCLUSIVE);
 
-	if (evpoll_is_wanted(events, what)) {
-		used |= evpoll_uses_wakeup(item->ep, events, what);
-		evpoll_note(item, what & EPOLL_URING_WAKE, sync);
-	}
+	if (evpoll_is_wanted(events, what))
+		used = evpoll_note_news(item, events, what, sync);
 	if (what & POLLFREE)
 		evpoll_entry_dies(container_of(wait, struct evpoll_entry, wait));
 	return used;

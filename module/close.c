@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end of a watched file.
+ * Watched files, and how they end.
  *
- * epoll is told by __fput() through file->f_ep. A module is not: we attach to __fput() with
+ * epoll is told by __fput() through file->f_ep. A module is not: it hooks a function there with
  * ftrace, as live patching and tracers do. FTRACE_OPS_FL_PERMANENT keeps
  * kernel.ftrace_enabled=0 from taking the hook away. FTRACE_OPS_FL_RECURSION says that the
- * hook cannot come to itself (nothing in it closes a file); without it ftrace would call the
- * hook with preemption off, where PREEMPT_RT cannot take a spinlock_t.
+ * hook cannot come to itself: nothing in it closes a file.
  *
- * The hook runs in process context where sleeping is allowed, but must not sleep on purpose:
- * ftrace frees what brought us here after synchronize_rcu_tasks(), which takes a task that
- * sleeps for one that has left.
+ * The hook runs in process context, and on x86-64 where sleeping is allowed, so that PREEMPT_RT
+ * may take a spinlock_t. But while somebody else hooks the same function too, ftrace calls all
+ * of them with preemption off. And it must not sleep on purpose: ftrace frees what brought us
+ * here after synchronize_rcu_tasks(), which takes a task that sleeps for one that has left.
  *
- * The items of all instances hang in evpoll_watched, by file. Every close in the system looks
- * there, and nearly every one finds nothing.
+ * All items of a file, of whatever instance, are in a ring. The first one is in a hash table by
+ * file, where every close in the system looks, and nearly every one finds nothing.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,25 +23,61 @@
 #include "compat.h"
 #include "evpoll.h"
 
-struct rhltable evpoll_watched;
+static struct rhashtable evpoll_watched;
 
-const struct rhashtable_params evpoll_watched_params = {
+static const struct rhashtable_params evpoll_watched_params = {
 	.key_len = sizeof_field(struct evpoll_item, file),
 	.key_offset = offsetof(struct evpoll_item, file),
-	.head_offset = offsetof(struct evpoll_item, by_file),
+	.head_offset = offsetof(struct evpoll_item, watched),
 	.automatic_shrinking = true,
 };
 
-/* With the last reference gone nobody but the hook takes items of @file away, or adds one. */
-static struct evpoll_item *evpoll_watched_first(struct file *file)
+/*
+ * The first item of the ring, or NULL. Caller holds f_lock, or is the hook: with the last
+ * reference gone nobody else changes the ring.
+ */
+struct evpoll_item *evpoll_watched_first(struct file *file)
 {
-	struct rhlist_head *first;
+	return rhashtable_lookup_fast(&evpoll_watched, &file, evpoll_watched_params);
+}
 
-	/* The table may be replaced by a larger or smaller one while we look. */
-	rcu_read_lock();
-	first = rhltable_lookup(&evpoll_watched, &file, evpoll_watched_params);
-	rcu_read_unlock();
-	return first ? container_of(first, struct evpoll_item, by_file) : NULL;
+/* Into the ring of the file. Caller holds a reference on it. */
+int evpoll_watch(struct evpoll_item *item)
+{
+	struct evpoll_item *first;
+	int error = 0;
+
+	INIT_LIST_HEAD(&item->siblings);
+	spin_lock(&item->file->f_lock);
+	first = rhashtable_lookup_get_insert_fast(&evpoll_watched, &item->watched,
+						  evpoll_watched_params);
+	if (IS_ERR(first))
+		error = PTR_ERR(first);
+	else if (first)
+		list_add_tail(&item->siblings, &first->siblings);
+	if (!error && is_evpoll_file(item->file))
+		atomic_inc(&((struct evpoll *)item->file->private_data)->watchers);
+	spin_unlock(&item->file->f_lock);
+	/* E2BIG and EBUSY: the table cannot grow for now. */
+	return error ? -ENOMEM : 0;
+}
+
+/* Out of the ring, which may have a new first one then. See evpoll_item_remove(). */
+void evpoll_unwatch(struct evpoll_item *item)
+{
+	struct evpoll_item *next;
+
+	spin_lock(&item->file->f_lock);
+	next = list_next_entry(item, siblings);
+	if (list_empty(&item->siblings))
+		rhashtable_remove_fast(&evpoll_watched, &item->watched, evpoll_watched_params);
+	else if (evpoll_watched_first(item->file) == item)
+		rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
+					evpoll_watched_params);
+	list_del(&item->siblings);
+	if (is_evpoll_file(item->file))
+		atomic_dec(&((struct evpoll *)item->file->private_data)->watchers);
+	spin_unlock(&item->file->f_lock);
 }
 
 static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
@@ -50,8 +86,15 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 	struct file *file = (struct file *)compat_ftrace_argument(fregs, 0);
 	struct evpoll_item *item;
 
-	while ((item = evpoll_watched_first(file)))
+	while ((item = evpoll_watched_first(file))) {
+		/*
+		 * A file may have millions. Not a sleep for synchronize_rcu_tasks(), and here,
+		 * where the item keeps the module from being unloaded.
+		 */
+		if (preemptible())
+			cond_resched();
 		evpoll_item_remove(item);
+	}
 }
 
 static struct ftrace_ops evpoll_fput_ops = {
@@ -60,11 +103,13 @@ static struct ftrace_ops evpoll_fput_ops = {
 };
 
 /*
- * __fput() is static, and a compiler may have made clones of it under other names. It calls
- * locks_remove_file(), of another source file, for every file that was opened, before
- * ->release. Both have the file as their first argument.
+ * Where to hook: both have the file as their first argument. __fput() calls locks_remove_file(),
+ * and nobody else does, for every file that was opened, before ->release. It is of another
+ * source file, so that the compiler cannot put copies of it elsewhere, which it might with
+ * __fput() itself, a static function that begins with a test. __fput() is for kernels without
+ * file locks, and those that are optimized as a whole (LTO).
  */
-static char * const evpoll_fput_names[] = { "__fput", "locks_remove_file" };
+static char * const evpoll_fput_names[] = { "locks_remove_file", "__fput" };
 
 int evpoll_close_init(void)
 {
@@ -75,22 +120,22 @@ int evpoll_close_init(void)
 		error = ftrace_set_filter(&evpoll_fput_ops, evpoll_fput_names[i],
 					  strlen(evpoll_fput_names[i]), 1);
 	if (error) {
-		pr_err("ftrace knows neither __fput nor locks_remove_file: is this kernel built with CONFIG_FUNCTION_TRACER and CONFIG_FILE_LOCKING?\n");
+		pr_err("ftrace finds neither locks_remove_file (CONFIG_FILE_LOCKING) nor __fput\n");
 		goto err_filter;
 	}
-	error = rhltable_init(&evpoll_watched, &evpoll_watched_params);
+	error = rhashtable_init(&evpoll_watched, &evpoll_watched_params);
 	if (error)
 		goto err_filter;
 	error = register_ftrace_function(&evpoll_fput_ops);
 	if (error) {
-		pr_err("cannot attach to %s, error %d: is kernel.ftrace_enabled 0?\n",
+		pr_err("cannot hook %s, error %d: is kernel.ftrace_enabled 0?\n",
 		       evpoll_fput_names[i - 1], error);
 		goto err_table;
 	}
 	return 0;
 
 err_table:
-	rhltable_destroy(&evpoll_watched);
+	rhashtable_destroy(&evpoll_watched);
 err_filter:
 	ftrace_free_filter(&evpoll_fput_ops);
 	return error;
@@ -98,8 +143,8 @@ err_filter:
 
 void evpoll_close_exit(void)
 {
-	/* Waits for those who are in the hook. */
-	unregister_ftrace_function(&evpoll_fput_ops);
+	/* Waits for those who are in the hook. Fails only where ftrace itself has broken down. */
+	WARN_ON(unregister_ftrace_function(&evpoll_fput_ops));
 	ftrace_free_filter(&evpoll_fput_ops);
-	rhltable_destroy(&evpoll_watched);
+	rhashtable_destroy(&evpoll_watched);
 }

@@ -19,16 +19,24 @@
 #endif
 
 /*
- * A reference on a file whose memory is known to be there, unless its last one is gone and
- * __fput() is on its way. 6.7 made struct file SLAB_TYPESAFE_BY_RCU (0ede61d8589c) and 6.13
- * changed the type of its counter; get_file_active() hides both.
+ * The file that @from points to, referenced; NULL if its last reference is gone, so that
+ * __fput() is on its way. @from may become NULL meanwhile, but not another file. 6.7 made struct
+ * file SLAB_TYPESAFE_BY_RCU (0ede61d8589c) and 6.13 changed the type of its counter;
+ * get_file_active() hides both.
  */
-static inline bool compat_file_tryget(struct file **file)
+static inline struct file *compat_file_tryget(struct file **from)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-	return get_file_active(file);
+	return get_file_active(from);
 #else
-	return atomic_long_inc_not_zero(&(*file)->f_count);
+	struct file *file;
+
+	rcu_read_lock();
+	file = READ_ONCE(*from);
+	if (file && !atomic_long_inc_not_zero(&file->f_count))
+		file = NULL;
+	rcu_read_unlock();
+	return file;
 #endif
 }
 
@@ -55,8 +63,11 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 #endif
 }
 
-/* 6.2 reads arguments from ftrace_regs (94d095ffa0e1), before it the full registers are needed. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+/*
+ * 6.2 reads arguments from ftrace_regs (94d095ffa0e1), where the architecture saves them there
+ * for every hook. Else the full registers are needed.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && defined(CONFIG_DYNAMIC_FTRACE_WITH_ARGS)
 #define COMPAT_FTRACE_OPS_FL_ARGS 0
 #define compat_ftrace_argument(fregs, n) ftrace_regs_get_argument(fregs, n)
 #else

@@ -123,23 +123,25 @@ static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct
 		(events & ~EVPOLL_EXCLUSIVE_OK_BITS));
 }
 
-static long evpoll_ctl_file(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl)
+/* @file: of the instance; @target: the watched file. */
+static long evpoll_ctl_file(struct file *file, struct file *target, const struct evpoll_ctl *ctl)
 {
+	struct evpoll *ep = file->private_data;
 	int nested, error;
 
-	if (evpoll_exclusive_is_wrong(ctl, file))
+	if (evpoll_exclusive_is_wrong(ctl, target))
 		return -EINVAL;
 	/*
 	 * Neither side could see a cycle through the other, and ->poll would recurse until the
 	 * stack ends.
 	 */
-	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(file))
+	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(target))
 		return -ELOOP;
-	nested = evpoll_ctl_lock(ep, ctl->op, file);
+	nested = evpoll_ctl_lock(file, ctl->op, target);
 	if (nested < 0)
 		return nested;
-	error = evpoll_change(ep, file, ctl, nested);
-	evpoll_ctl_unlock(ep, file, nested);
+	error = evpoll_change(ep, target, ctl, nested);
+	evpoll_ctl_unlock(ep, target, nested);
 	return error;
 }
 
@@ -163,7 +165,7 @@ long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
 	error = -EINVAL;
 	if (fd_file(target) == file)
 		goto out;
-	error = evpoll_ctl_file(file->private_data, fd_file(target), &ctl);
+	error = evpoll_ctl_file(file, fd_file(target), &ctl);
 out:
 	fdput(target);
 	return error;

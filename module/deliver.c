@@ -93,6 +93,9 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 		evpoll_pass_on(ep);
 		return -EINTR;
 	}
+	/* Where the structure has padding, what stands there goes to user space too. */
+	if (sizeof(*events) > sizeof(events->events) + sizeof(events->data))
+		memset(events, 0, sizeof(events));
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
 	while (done < max && !fault) {
@@ -104,6 +107,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 		evpoll_settle(ep, items, found, reported);
 		fault = reported < found;
 		done += reported;
+		cond_resched();
 	}
 	evpoll_scan_end(ep);
 	mutex_unlock(&ep->mtx);

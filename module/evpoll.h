@@ -31,15 +31,19 @@
  *   nest_mutex                  global; ADDs that change the graph of instances (nest.c)
  *     > evpoll.mtx              mutex; CTL and scans of the ready list. Nests from an instance
  *                               to one that it watches, with the depth as lockdep subclass
+ *       > file->f_lock          spinlock, process context, of the watched file; the ring of
+ *                               its items. Nests from a file to those of the instances that
+ *                               watch it, in nest.c alone, under nest_mutex
  *       > evpoll.tree_lock      spinlock, process context; the tree of items
  *       > lock of a wait queue of the watched file; the wake callback runs under it
- *         > evpoll.waiters.lock spinlock, interrupt safe; the ready list and the waiters
+ *         > evpoll.waiters.lock spinlock, interrupt safe; the ready list and the waiters. The
+ *                               wakeup takes the scheduler's locks inside, EPOLLWAKEUP its own
  *         > evpoll.pollers.lock as any wait queue's. Nests from an instance to one that
  *                               watches it, see evpoll_wake_pollers()
  *
- * waiters.lock and pollers.lock are never held together. tree_lock has nothing inside.
- * evpoll_users (limits.c) and the buckets of evpoll_watched (close.c) have locks of their own,
- * with nothing inside.
+ * Of f_lock, tree_lock and the lock of the wait queue none is taken inside the other;
+ * waiters.lock and pollers.lock neither. evpoll_users (limits.c) and the buckets of
+ * evpoll_watched (close.c, inside f_lock) have locks of their own.
  *
  * Who holds what alive
  * --------------------
@@ -64,10 +68,11 @@
  *
  * Removal (evpoll_item_remove()) goes along the way of an event: off the wait queues, so that
  * no callback runs any more; off pending and ready; out of the tree and the table of watched
- * files. The memory goes after an RCU grace period, for those who walk that table.
+ * files. The memory goes after an RCU grace period, for those who look into that table.
  *
- * The instance goes when its file, its items and NAPI have let go of it (evpoll_put()), after
- * a grace period too: who walks the table goes from items to instances.
+ * The instance goes when its file, its items and NAPI have let go of it (evpoll_put()). So
+ * under f_lock of a file the instances of the items in its ring are there. Their files may not:
+ * evpoll.file is NULL from release on, and compat_file_tryget() knows the rest.
  */
 #ifndef EVPOLL_H
 #define EVPOLL_H
@@ -141,21 +146,28 @@ enum {
 	 * the bit, evpoll_take() orders the clearing of the bit before it asks the file.
 	 */
 	EVPOLL_QUEUED,
+	/*
+	 * The pending item was woken with EPOLL_URING_WAKE. Set before the item goes onto the
+	 * pending list, taken by who takes it from there.
+	 */
+	EVPOLL_URING,
 };
 
 /**
  * struct evpoll_item - one registration
  * @node: in evpoll.items, by (file, fd); evpoll.tree_lock
  * @rcu: frees it, after removal
- * @by_file: in evpoll_watched, by file
+ * @watched: in evpoll_watched, if it is the first item of its file
+ * @siblings: a ring of all items of the file; file->f_lock
  * @file: the watched file; constant
  * @fd: its number, as the caller gave it; constant
  * @events: mask; written under evpoll.mtx, read by the callback without
  * @data: evpoll.mtx
  * @ep: the instance, referenced; constant
  * @state: bits, atomic
- * @pending: in evpoll_pending.items or .batch
  * @ready: in evpoll.ready or .scan, or empty; waiters.lock
+ * @pending: in evpoll_pending.items or .batch. Takes the place of @ready.next alone, so that
+ *	evpoll_is_ready() can tell
  * @extra: NULL for most; set once under evpoll.mtx, pairs with evpoll_stay_awake()
  * @entry: the first wait entry
  *
@@ -166,18 +178,27 @@ struct evpoll_item {
 		struct rb_node node;
 		struct rcu_head rcu;
 	};
-	struct rhlist_head by_file;
+	struct rhash_head watched;
+	struct list_head siblings;
 	struct file *file;
 	int fd;
 	__poll_t events;
 	u64 data;
 	struct evpoll *ep;
 	unsigned long state;
-	struct llist_node pending;
-	struct list_head ready;
+	union {
+		struct list_head ready;
+		struct llist_node pending;
+	};
 	struct evpoll_extra *extra;
 	struct evpoll_entry entry;
 };
+
+/* Is the item on the ready list or a scan's? Caller holds waiters.lock. */
+static inline bool evpoll_is_ready(const struct evpoll_item *item)
+{
+	return item->ready.prev != &item->ready;
+}
 
 /* Bits of evpoll_pending.state */
 enum {
@@ -189,7 +210,6 @@ enum {
  * struct evpoll_pending - what one CPU has pending for an instance
  * @items: lock-free; wake callbacks add, who holds waiters.lock takes all
  * @batch: taken from @items, oldest first, not on the ready list yet; waiters.lock
- * @uring: EPOLL_URING_WAKE when a callback since the last flush had it; atomic
  * @state: bits, atomic
  * @scheduled: in evpoll_napi.scheduled
  * @ep: the instance; constant
@@ -198,7 +218,6 @@ enum {
 struct evpoll_pending {
 	struct llist_head items;
 	struct llist_node *batch;
-	unsigned int uring;
 	unsigned long state;
 	struct llist_node scheduled;
 	struct evpoll *ep;
@@ -225,7 +244,6 @@ struct evpoll_pending {
  * @watchers: items that watch this instance
  * @visit_gen: nest_mutex
  * @visit_depth: nest_mutex
- * @rcu: frees it
  * @free_work: frees it where @ws can be freed
  * @pending_cpus: CPUs that may have something pending; atomic bits, see evpoll_note()
  */
@@ -248,11 +266,15 @@ struct evpoll {
 	atomic_t watchers;
 	u8 visit_depth;
 	u64 visit_gen;
-	union {
-		struct rcu_head rcu;
-		struct work_struct free_work;
-	};
+	struct work_struct free_work;
 	unsigned long pending_cpus[];
+};
+
+/* How to wake a waiter; SYNC: the waker is about to sleep, as for wake_up_sync(). */
+enum evpoll_wakeup {
+	EVPOLL_NO_WAKEUP,
+	EVPOLL_WAKEUP,
+	EVPOLL_WAKEUP_SYNC,
 };
 
 /* main.c */
@@ -272,7 +294,7 @@ static inline bool is_evpoll_file(const struct file *file)
 long evpoll_ctl(struct file *file, const struct evpoll_ctl *ctl);
 
 /* nest.c */
-int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target);
+int evpoll_ctl_lock(struct file *file, int op, struct file *target);
 void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested);
 bool evpoll_too_many_paths(struct file *file);
 
@@ -301,11 +323,10 @@ int evpoll_hook(struct evpoll_item *item, __poll_t *revents);
 void evpoll_unhook(struct evpoll_item *item);
 
 /* pending.c */
-void evpoll_note(struct evpoll_item *item, __poll_t uring, int sync);
-void evpoll_queue(struct evpoll_item *item);
+void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
 void evpoll_dequeue(struct evpoll_item *item);
 int evpoll_flush(struct evpoll_pending *pending, int budget);
-void evpoll_flush_all(struct evpoll *ep, bool wake_waiter);
+void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup);
 
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {
@@ -319,7 +340,9 @@ void evpoll_napi_exit(void);
 
 /* ready.c */
 bool evpoll_available(const struct evpoll *ep);
-void evpoll_wake_waiter(struct evpoll *ep, int sync);
+void evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
+void evpoll_queue(struct evpoll_item *item);
+bool evpoll_queue_exclusive(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
 void evpoll_pass_on(struct evpoll *ep);
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
 void evpoll_scan_start(struct evpoll *ep);
@@ -340,8 +363,9 @@ __poll_t evpoll_poll(struct file *file, poll_table *pt);
 __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 
 /* close.c */
-extern struct rhltable evpoll_watched;
-extern const struct rhashtable_params evpoll_watched_params;
+int evpoll_watch(struct evpoll_item *item);
+void evpoll_unwatch(struct evpoll_item *item);
+struct evpoll_item *evpoll_watched_first(struct file *file);
 int evpoll_close_init(void);
 void evpoll_close_exit(void);
 

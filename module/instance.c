@@ -25,7 +25,7 @@ static void evpoll_free(struct evpoll *ep)
 	evpoll_user_put(ep->user);
 	free_percpu(ep->pending);
 	mutex_destroy(&ep->mtx);
-	kfree_rcu(ep, rcu);
+	kfree(ep);
 	if (atomic_dec_and_test(&evpoll_instances))
 		wake_up_var(&evpoll_instances);
 }
@@ -108,13 +108,10 @@ err_free:
 }
 
 /*
- * Removes the last item of the tree; false when there is none. If the file of the item is in
- * __fput(), the hook removes the item, and finds it out of the tree already.
- *
- * From the end: of several items of one file the last has the highest number, and stands first
- * in its chain of evpoll_watched if they were added in order. Removal walks that chain.
+ * Removes an item of the tree; false when there is none. If the file of the item is in __fput(),
+ * the hook removes the item, and finds it out of the tree already.
  */
-static bool evpoll_remove_last(struct evpoll *ep)
+static bool evpoll_remove_one(struct evpoll *ep)
 {
 	struct evpoll_item *item;
 	struct file *watched;
@@ -122,7 +119,7 @@ static bool evpoll_remove_last(struct evpoll *ep)
 	bool got;
 
 	spin_lock(&ep->tree_lock);
-	node = rb_last(&ep->items);
+	node = ep->items.rb_node;
 	if (!node) {
 		spin_unlock(&ep->tree_lock);
 		return false;
@@ -147,7 +144,7 @@ static int evpoll_release(struct inode *inode, struct file *file)
 
 	/* Pairs with the walk upwards in nest.c: it may come here through an item. */
 	WRITE_ONCE(ep->file, NULL);
-	while (evpoll_remove_last(ep))
+	while (evpoll_remove_one(ep))
 		cond_resched();
 	evpoll_put(ep);
 	return 0;

@@ -3,7 +3,6 @@
  * Items: how one comes to be, is found and goes. The rules are at the top of evpoll.h.
  */
 #include <linux/err.h>
-#include <linux/rhashtable.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -104,12 +103,10 @@ struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
 	item = evpoll_item_alloc(ep, file, ctl);
 	if (!item)
 		goto err_uncharge;
-	error = rhltable_insert(&evpoll_watched, &item->by_file, evpoll_watched_params);
+	error = evpoll_watch(item);
 	if (error)
 		goto err_free;
 	refcount_inc(&ep->refs);
-	if (is_evpoll_file(file))
-		atomic_inc(&((struct evpoll *)file->private_data)->watchers);
 	spin_lock(&ep->tree_lock);
 	rb_add(&item->node, &ep->items, evpoll_item_less);
 	spin_unlock(&ep->tree_lock);
@@ -119,8 +116,7 @@ err_free:
 	kmem_cache_free(evpoll_item_cache, item);
 err_uncharge:
 	evpoll_user_uncharge(ep->user);
-	/* The table says E2BIG or EBUSY where it cannot grow for now. */
-	return ERR_PTR(error == -E2BIG || error == -EBUSY ? -ENOMEM : error);
+	return ERR_PTR(error);
 }
 
 static void evpoll_item_free_rcu(struct rcu_head *rcu)
@@ -144,9 +140,7 @@ void evpoll_item_remove(struct evpoll_item *item)
 	if (!RB_EMPTY_NODE(&item->node))
 		rb_erase(&item->node, &ep->items);
 	spin_unlock(&ep->tree_lock);
-	if (is_evpoll_file(item->file))
-		atomic_dec(&((struct evpoll *)item->file->private_data)->watchers);
-	rhltable_remove(&evpoll_watched, &item->by_file, evpoll_watched_params);
+	evpoll_unwatch(item);
 
 	if (extra)
 		evpoll_awake_free(extra);
@@ -197,8 +191,7 @@ __poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth)
 int evpoll_items_init(void)
 {
 	/* A watch of epoll takes 216 bytes: epitem, eppoll_entry, epitems_head. */
-	BUILD_BUG_ON(sizeof(void *) == 8 && !IS_ENABLED(CONFIG_DEBUG_SPINLOCK) &&
-		     sizeof(struct evpoll_item) > 160);
+	BUILD_BUG_ON(sizeof(void *) == 8 && sizeof(struct evpoll_item) > 160);
 	evpoll_item_cache = KMEM_CACHE(evpoll_item, SLAB_ACCOUNT);
 	return evpoll_item_cache ? 0 : -ENOMEM;
 }

@@ -23,7 +23,7 @@ static int __init evpoll_init(void)
 {
 	int error;
 
-	evpoll_wq = alloc_workqueue("evpoll", 0, 0);
+	evpoll_wq = alloc_workqueue("evpoll", WQ_UNBOUND, 0);
 	if (!evpoll_wq)
 		return -ENOMEM;
 	error = evpoll_items_init();

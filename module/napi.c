@@ -2,16 +2,14 @@
 /*
  * The softirq flush, by the kernel's own NAPI: one napi_struct per CPU, on a dummy net device,
  * for all instances. A NIC's NAPI and ours take turns in net_rx_action(), napi:napi_poll
- * traces ours too, and net.core.netdev_budget and netdev_budget_usecs bound it.
+ * traces ours too, and net.core.netdev_budget and netdev_budget_usecs bound it. A poll moves up
+ * to NAPI's weight of 64 items.
  */
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 
 #include "compat.h"
 #include "evpoll.h"
-
-/* Items a poll, and items of one instance a turn: NAPI's own weight. */
-#define EVPOLL_BUDGET NAPI_POLL_WEIGHT
 
 /**
  * struct evpoll_napi - one CPU's NAPI context
@@ -68,7 +66,8 @@ static int evpoll_napi_turn(struct evpoll_pending *pending, int budget)
 	if (moved == budget)
 		evpoll_napi_schedule(pending);
 	evpoll_put(ep);
-	return moved;
+	/* A turn is work, even if a waiter was faster. */
+	return max(moved, 1);
 }
 
 static int evpoll_napi_poll(struct napi_struct *napi, int budget)
@@ -78,7 +77,7 @@ static int evpoll_napi_poll(struct napi_struct *napi, int budget)
 	int done = 0;
 
 	while (done < budget && (pending = evpoll_napi_next(en)))
-		done += evpoll_napi_turn(pending, min(budget - done, EVPOLL_BUDGET));
+		done += evpoll_napi_turn(pending, budget - done);
 	/* As in any driver: less than the budget means that there is no more to do. */
 	if (done < budget)
 		napi_complete_done(napi, done);
@@ -101,7 +100,8 @@ int evpoll_napi_init(void)
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
 		init_llist_head(&en->scheduled);
-		netif_napi_add(evpoll_netdev, &en->napi, evpoll_napi_poll);
+		/* _tx: not for busy polling, which would run our flush for a stranger. */
+		netif_napi_add_tx(evpoll_netdev, &en->napi, evpoll_napi_poll);
 		napi_enable(&en->napi);
 	}
 	return 0;
@@ -116,8 +116,9 @@ void evpoll_napi_exit(void)
 		en = per_cpu_ptr(evpoll_napis, cpu);
 		/* Waits for a poll that is scheduled or going on. */
 		napi_disable(&en->napi);
-		netif_napi_del(&en->napi);
+		__netif_napi_del(&en->napi);
 	}
+	synchronize_net();
 	compat_free_netdev_dummy(evpoll_netdev);
 	free_percpu(evpoll_napis);
 }

@@ -12,11 +12,10 @@
  * what neither would be allowed to. Items may go at any time, which only makes the graph
  * smaller.
  *
- * Walks go down through the trees of items, one item at a time under tree_lock, with a
- * reference on the file of each instance they go into; and up through evpoll_watched under
- * RCU, from file to items, to their instances, to the files of these.
+ * Walks go down through the trees of items, one file at a time, with a reference on it; and up
+ * through the rings of items, from file to items, to their instances, to the files of these,
+ * with the f_lock of each file on the way.
  */
-#include <linux/rhashtable.h>
 
 #include "compat.h"
 #include "evpoll.h"
@@ -30,41 +29,35 @@ static DEFINE_MUTEX(nest_mutex);
 static u64 evpoll_visit_gen;
 
 /**
- * struct evpoll_step - where a walk over the items of an instance is
- * @file: watched file of the current item: a key, not to be looked into
- * @fd: its number
- * @nested: the same file, referenced, when it is an instance
+ * struct evpoll_step - where a walk over the watched files of an instance is
+ * @file: the current one: a key, not to be looked into
+ * @held: the same, referenced, or NULL when it is being closed
  */
 struct evpoll_step {
 	struct file *file;
-	int fd;
-	struct file *nested;
+	struct file *held;
 };
 
+/* Of several items of one file the walk only sees the last. */
 static bool evpoll_step(struct evpoll *ep, struct evpoll_step *step)
 {
 	struct evpoll_item *item;
 
 	spin_lock(&ep->tree_lock);
-	item = evpoll_item_after(ep, step->file, step->fd);
+	item = evpoll_item_after(ep, step->file, INT_MAX);
 	if (item) {
 		step->file = item->file;
-		step->fd = item->fd;
-		step->nested = NULL;
-		if (is_evpoll_file(item->file) && evpoll_item_tryget(item))
-			step->nested = item->file;
+		step->held = evpoll_item_tryget(item) ? item->file : NULL;
 	}
 	spin_unlock(&ep->tree_lock);
 	cond_resched();
 	return item;
 }
 
-#define EVPOLL_STEP_INIT { .fd = -1 }
-
 /* The longest chain down from @ep, or more than allowed when it comes to @into. */
 static int evpoll_depth_below(struct evpoll *ep, struct evpoll *into, int depth)
 {
-	struct evpoll_step step = EVPOLL_STEP_INIT;
+	struct evpoll_step step = {};
 	struct evpoll *below;
 	int longest = 0;
 
@@ -72,56 +65,79 @@ static int evpoll_depth_below(struct evpoll *ep, struct evpoll *into, int depth)
 		return ep->visit_depth;
 	ep->visit_gen = evpoll_visit_gen;
 	while (longest <= EVPOLL_MAX_NESTS && evpoll_step(ep, &step)) {
-		if (!step.nested)
+		if (!step.held)
 			continue;
-		below = step.nested->private_data;
-		if (below == into || depth > EVPOLL_MAX_NESTS)
+		below = step.held->private_data;
+		if (!is_evpoll_file(step.held))
+			;
+		else if (below == into || depth > EVPOLL_MAX_NESTS)
 			longest = EVPOLL_MAX_NESTS + 1;
 		else
 			longest = max(longest, evpoll_depth_below(below, into, depth + 1) + 1);
-		evpoll_fput(step.nested);
+		evpoll_fput(step.held);
 	}
 	ep->visit_depth = longest;
 	return longest;
 }
 
-/* The items that watch a file, for walks upwards. Caller holds rcu_read_lock(). */
-static struct rhlist_head *evpoll_watching(struct file *file)
+/*
+ * The file of the item's instance, if the instance is watched too: a way up, referenced. NULL
+ * when it ends here, or is about to.
+ */
+static struct file *evpoll_way_up(struct evpoll_item *item)
 {
-	return rhltable_lookup(&evpoll_watched, &file, evpoll_watched_params);
+	struct evpoll *ep = item->ep;
+
+	if (!atomic_read(&ep->watchers))
+		return NULL;
+	/* Pairs with WRITE_ONCE() in evpoll_release(). */
+	return compat_file_tryget(&ep->file);
 }
 
-/* The longest chain up from @ep; what the walk down has visited is below, and not above too. */
-static int evpoll_depth_above(struct evpoll *ep)
+/*
+ * For each item of @file, whose f_lock is held. The ring has no head: @first is where it begins
+ * and ends.
+ */
+#define evpoll_for_each_sibling(item, first) \
+	for (item = first; item; \
+	     item = list_next_entry(item, siblings), item = item == first ? NULL : item)
+
+/*
+ * The longest chain up from the instance of @file. What the walk down has visited is below, and
+ * so not above. @nests: files below that are locked.
+ */
+static int evpoll_depth_above(struct file *file, int nests)
 {
-	struct rhlist_head *head, *pos;
-	struct evpoll_item *item;
+	struct evpoll *ep = file->private_data;
+	struct evpoll_item *item, *first;
+	struct file *upper;
 	int longest = 0;
 
 	if (ep->visit_gen == evpoll_visit_gen)
 		return ep->visit_depth;
-	/* NULL when the instance is being released, which nobody watches. */
-	head = evpoll_watching(READ_ONCE(ep->file));
-	rhl_for_each_entry_rcu(item, pos, head, by_file)
-		longest = max(longest, evpoll_depth_above(item->ep) + 1);
+	spin_lock_nested(&file->f_lock, nests);
+	first = evpoll_watched_first(file);
+	evpoll_for_each_sibling(item, first) {
+		upper = evpoll_way_up(item);
+		longest = max(longest, upper ? evpoll_depth_above(upper, nests + 1) + 1 : 1);
+		if (upper)
+			fput(upper);
+	}
+	spin_unlock(&file->f_lock);
 	ep->visit_gen = evpoll_visit_gen;
 	ep->visit_depth = longest;
 	return longest;
 }
 
-/* May @ep watch @below? */
-static bool evpoll_loops(struct evpoll *ep, struct evpoll *below)
+/* May the instance of @file watch @below? */
+static bool evpoll_loops(struct file *file, struct evpoll *below)
 {
-	int down, up;
+	int down;
 
 	evpoll_visit_gen++;
-	down = evpoll_depth_below(below, ep, 0);
-	if (down > EVPOLL_MAX_NESTS)
-		return true;
-	rcu_read_lock();
-	up = evpoll_depth_above(ep);
-	rcu_read_unlock();
-	return down + 1 + up > EVPOLL_MAX_NESTS;
+	down = evpoll_depth_below(below, file->private_data, 0);
+	return down > EVPOLL_MAX_NESTS ||
+	       down + 1 + evpoll_depth_above(file, 0) > EVPOLL_MAX_NESTS;
 }
 
 /*
@@ -130,56 +146,59 @@ static bool evpoll_loops(struct evpoll *ep, struct evpoll *below)
  */
 static bool evpoll_count_paths(struct file *file, int length, int *count)
 {
-	struct rhlist_head *head, *pos, *above;
-	struct evpoll_item *item;
+	struct evpoll_item *item, *first;
+	bool too_many = false;
 	struct file *upper;
 
 	if (length > EVPOLL_MAX_NESTS)
 		return true;
-	head = evpoll_watching(file);
-	rhl_for_each_entry_rcu(item, pos, head, by_file) {
-		upper = READ_ONCE(item->ep->file);
-		above = upper ? evpoll_watching(upper) : NULL;
-		if (above ? evpoll_count_paths(upper, length + 1, count)
-			  : ++count[length] > evpoll_path_limits[length])
-			return true;
+	spin_lock_nested(&file->f_lock, length);
+	first = evpoll_watched_first(file);
+	evpoll_for_each_sibling(item, first) {
+		upper = evpoll_way_up(item);
+		if (upper) {
+			too_many = evpoll_count_paths(upper, length + 1, count);
+			fput(upper);
+		} else {
+			too_many = ++count[length] > evpoll_path_limits[length];
+		}
+		if (too_many)
+			break;
 	}
-	return false;
+	spin_unlock(&file->f_lock);
+	return too_many;
 }
 
 static bool evpoll_too_many_paths_from(struct file *file)
 {
 	int count[EVPOLL_MAX_NESTS + 1] = {};
-	bool too_many;
 
-	rcu_read_lock();
-	too_many = evpoll_count_paths(file, 0, count);
-	rcu_read_unlock();
-	return too_many;
+	return evpoll_count_paths(file, 0, count);
 }
 
 static bool evpoll_too_many_paths_below(struct evpoll *ep)
 {
-	struct evpoll_step step = EVPOLL_STEP_INIT;
+	struct evpoll_step step = {};
 	bool too_many = false;
 
 	if (ep->visit_gen == evpoll_visit_gen)
 		return false;
 	ep->visit_gen = evpoll_visit_gen;
 	while (!too_many && evpoll_step(ep, &step)) {
-		if (step.nested) {
-			too_many = evpoll_too_many_paths_below(step.nested->private_data);
-			evpoll_fput(step.nested);
-		} else {
-			too_many = evpoll_too_many_paths_from(step.file);
-		}
+		if (!step.held)
+			continue;
+		if (is_evpoll_file(step.held))
+			too_many = evpoll_too_many_paths_below(step.held->private_data);
+		else
+			too_many = evpoll_too_many_paths_from(step.held);
+		evpoll_fput(step.held);
 	}
 	return too_many;
 }
 
 /*
  * Do too many ways lead up from @file, which was just added, or from a plain file below it?
- * Caller holds nest_mutex.
+ * Caller holds nest_mutex, and a reference on @file.
  */
 bool evpoll_too_many_paths(struct file *file)
 {
@@ -210,8 +229,9 @@ static void evpoll_withdraw(struct evpoll *below)
  * Takes the mutex, and nest_mutex with it if the change is an ADD to the graph. Returns
  * whether it is, for evpoll_ctl_unlock(), or an error.
  */
-int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
+int evpoll_ctl_lock(struct file *file, int op, struct file *target)
 {
+	struct evpoll *ep = file->private_data;
 	struct evpoll *below = is_evpoll_file(target) ? target->private_data : NULL;
 
 	mutex_lock(&ep->mtx);
@@ -223,7 +243,7 @@ int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
 	if (below) {
 		/* Until the unlock; the item, if there will be one, counts itself. */
 		evpoll_announce(below);
-		if (evpoll_loops(ep, below)) {
+		if (evpoll_loops(file, below)) {
 			evpoll_withdraw(below);
 			mutex_unlock(&nest_mutex);
 			return -ELOOP;

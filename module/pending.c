@@ -17,52 +17,52 @@
 
 #include "evpoll.h"
 
-/* Items that a flush moves with interrupts off. */
+/* Items that a waiter's flush moves at a time, with interrupts off. */
 #define EVPOLL_FLUSH_BATCH 64
 
-/* Moves up to @budget items, oldest first; returns how many. Caller holds waiters.lock. */
-static int evpoll_move(struct evpoll_pending *pending, int budget)
+/* Takes all that the CPU has pending, oldest first; false when there is nothing. */
+static bool evpoll_refill(struct evpoll_pending *pending)
+{
+	clear_bit(pending->cpu, pending->ep->pending_cpus);
+	/*
+	 * Pairs with llist_add() in evpoll_note(): it sees the bit cleared and sets it, or we
+	 * see the item.
+	 */
+	smp_mb__after_atomic();
+	pending->batch = llist_reverse_order(llist_del_all(&pending->items));
+	return pending->batch;
+}
+
+/*
+ * Moves up to @budget items; returns how many. Fewer mean that nothing is left. Caller holds
+ * waiters.lock.
+ */
+static int evpoll_move(struct evpoll_pending *pending, int budget, __poll_t *uring)
 {
 	struct evpoll *ep = pending->ep;
 	struct evpoll_item *item;
-	int moved = 0;
+	int moved;
 
 	lockdep_assert_held(&ep->waiters.lock);
-	if (!pending->batch) {
-		clear_bit(pending->cpu, ep->pending_cpus);
-		/*
-		 * Pairs with llist_add() in evpoll_note(): it sees the bit cleared and sets it,
-		 * or we see the item.
-		 */
-		smp_mb__after_atomic();
-		pending->batch = llist_reverse_order(llist_del_all(&pending->items));
-	}
-	while (pending->batch && moved < budget) {
+	for (moved = 0; moved < budget; moved++) {
+		if (!pending->batch && !evpoll_refill(pending))
+			break;
 		item = llist_entry(pending->batch, struct evpoll_item, pending);
 		pending->batch = item->pending.next;
+		if (test_bit(EVPOLL_URING, &item->state)) {
+			clear_bit(EVPOLL_URING, &item->state);
+			*uring = EPOLL_URING_WAKE;
+		}
 		list_add_tail(&item->ready, &ep->ready);
-		moved++;
 	}
 	if (pending->batch)
 		set_bit(pending->cpu, ep->pending_cpus);
 	return moved;
 }
 
-/**
- * struct evpoll_flush - how to flush
- * @budget: items to move at most
- * @wake_waiter: false when the caller is a waiter, or wakes one later
- * @sync: the waker is about to sleep, as for wake_up_sync()
- * @source: the item whose callback flushes, or NULL
- */
-struct evpoll_flush {
-	int budget;
-	bool wake_waiter;
-	int sync;
-	struct evpoll_item *source;
-};
-
-static int evpoll_do_flush(struct evpoll_pending *pending, const struct evpoll_flush *how)
+/* @source: the item whose callback flushes, or NULL. */
+static int evpoll_flush_for(struct evpoll_item *source, struct evpoll_pending *pending,
+			    int budget, enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = pending->ep;
 	__poll_t uring = 0;
@@ -71,55 +71,47 @@ static int evpoll_do_flush(struct evpoll_pending *pending, const struct evpoll_f
 	int moved;
 
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	moved = evpoll_move(pending, how->budget);
-	if (moved && how->wake_waiter)
-		evpoll_wake_waiter(ep, how->sync);
+	moved = evpoll_move(pending, budget, &uring);
+	if (moved)
+		evpoll_wake_waiter(ep, wakeup);
 	/* A poller is queued before it looks at the ready list under this lock. */
 	pollers = moved && waitqueue_active(&ep->pollers);
-	/* Pairs with WRITE_ONCE() in evpoll_note(). */
-	if (READ_ONCE(pending->uring) && xchg(&pending->uring, 0))
-		uring = EPOLL_URING_WAKE;
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 
 	if (pollers)
-		evpoll_wake_pollers(ep, how->source, uring);
+		evpoll_wake_pollers(ep, source, uring);
 	return moved;
 }
 
-/* The flush of NAPI. */
+/* The flush of NAPI. Returns items moved; fewer than @budget mean that nothing is left. */
 int evpoll_flush(struct evpoll_pending *pending, int budget)
 {
-	struct evpoll_flush how = { .budget = budget, .wake_waiter = true };
-
-	return evpoll_do_flush(pending, &how);
+	return evpoll_flush_for(NULL, pending, budget, EVPOLL_WAKEUP);
 }
 
-/* All CPUs, until nothing is pending that was when it began. */
-void evpoll_flush_all(struct evpoll *ep, bool wake_waiter)
+/* The flush of a waiter: all CPUs, until nothing is pending that was when it began. */
+void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {
-	struct evpoll_flush how = {
-		.budget = EVPOLL_FLUSH_BATCH,
-		.wake_waiter = wake_waiter,
-	};
+	struct evpoll_pending *pending;
 	unsigned int cpu;
 
 	if (!evpoll_is_pending(ep))
 		return;
-	for_each_set_bit(cpu, ep->pending_cpus, nr_cpu_ids)
-		while (evpoll_do_flush(per_cpu_ptr(ep->pending, cpu), &how) == how.budget)
+	for_each_set_bit(cpu, ep->pending_cpus, nr_cpu_ids) {
+		pending = per_cpu_ptr(ep->pending, cpu);
+		while (evpoll_flush_for(NULL, pending, EVPOLL_FLUSH_BATCH, wakeup) ==
+		       EVPOLL_FLUSH_BATCH)
 			;
+	}
 }
 
 /*
  * The watched file of @item has news. From the wake callback, so in any context but NMI, with
  * the lock of the file's wait queue held.
  */
-void evpoll_note(struct evpoll_item *item, __poll_t uring, int sync)
+void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = item->ep;
-	struct evpoll_flush how = {
-		.budget = INT_MAX, .wake_waiter = true, .sync = sync, .source = item,
-	};
 	struct evpoll_pending *pending;
 	bool interrupt = in_interrupt();
 	int cpu;
@@ -132,6 +124,8 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, int sync)
 		return;
 	}
 	evpoll_stay_awake(item);
+	if (uring)
+		set_bit(EVPOLL_URING, &item->state);
 
 	/*
 	 * Preemption off, which only PREEMPT_RT needs: a task that is preempted here would
@@ -139,11 +133,8 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, int sync)
 	 */
 	cpu = get_cpu();
 	pending = per_cpu_ptr(ep->pending, cpu);
-	/* Before llist_add(), whose barrier has it seen by who takes the item. */
-	if (uring)
-		WRITE_ONCE(pending->uring, 1);
 	llist_add(&item->pending, &pending->items);
-	/* After llist_add(), whose barrier pairs with that in evpoll_move(). */
+	/* After llist_add(), whose barrier pairs with that in evpoll_refill(). */
 	if (!test_bit(cpu, ep->pending_cpus))
 		set_bit(cpu, ep->pending_cpus);
 	if (interrupt)
@@ -151,27 +142,7 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, int sync)
 	put_cpu();
 
 	if (!interrupt)
-		evpoll_do_flush(pending, &how);
-}
-
-/* Onto the ready list without a callback: ADD and MOD found that an event holds already. */
-void evpoll_queue(struct evpoll_item *item)
-{
-	struct evpoll *ep = item->ep;
-	bool pollers = false;
-
-	lockdep_assert_held(&ep->mtx);
-	spin_lock_irq(&ep->waiters.lock);
-	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		evpoll_stay_awake(item);
-		list_add_tail(&item->ready, &ep->ready);
-		evpoll_wake_waiter(ep, 0);
-		/* As in evpoll_do_flush(). */
-		pollers = waitqueue_active(&ep->pollers);
-	}
-	spin_unlock_irq(&ep->waiters.lock);
-	if (pollers)
-		evpoll_wake_pollers(ep, NULL, 0);
+		evpoll_flush_for(item, pending, INT_MAX, wakeup);
 }
 
 /*
@@ -185,7 +156,7 @@ void evpoll_dequeue(struct evpoll_item *item)
 
 	for (;;) {
 		spin_lock_irq(&ep->waiters.lock);
-		if (!list_empty(&item->ready)) {
+		if (evpoll_is_ready(item)) {
 			list_del_init(&item->ready);
 			clear_bit(EVPOLL_QUEUED, &item->state);
 		}
@@ -194,6 +165,6 @@ void evpoll_dequeue(struct evpoll_item *item)
 		if (!pending)
 			return;
 		/* From the middle of a lock-free list nothing can be taken: move them all. */
-		evpoll_flush_all(ep, true);
+		evpoll_flush_all(ep, EVPOLL_WAKEUP);
 	}
 }

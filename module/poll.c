@@ -24,6 +24,7 @@ static bool evpoll_has_event(struct evpoll *ep, int depth)
 			spin_unlock_irq(&ep->waiters.lock);
 		}
 		evpoll_fput(file);
+		cond_resched();
 	}
 	return revents;
 }

@@ -25,13 +25,13 @@ bool evpoll_available(const struct evpoll *ep)
  * The wakeup: of one waiter, who wakes the next if it leaves something, evpoll_scan_end().
  * Caller holds waiters.lock, under which a waiter looks for events and queues itself.
  */
-void evpoll_wake_waiter(struct evpoll *ep, int sync)
+void evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {
 	lockdep_assert_held(&ep->waiters.lock);
 	/* Exact: the lock is held. */
-	if (!waitqueue_active(&ep->waiters))
+	if (wakeup == EVPOLL_NO_WAKEUP || !waitqueue_active(&ep->waiters))
 		return;
-	if (sync)
+	if (wakeup == EVPOLL_WAKEUP_SYNC)
 		__wake_up_locked_sync_key(&ep->waiters, TASK_NORMAL, NULL);
 	else
 		wake_up_locked(&ep->waiters);
@@ -41,8 +41,8 @@ void evpoll_wake_waiter(struct evpoll *ep, int sync)
 void evpoll_pass_on(struct evpoll *ep)
 {
 	spin_lock_irq(&ep->waiters.lock);
-	if (!list_empty(&ep->ready))
-		evpoll_wake_waiter(ep, 0);
+	if (evpoll_available(ep))
+		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 	spin_unlock_irq(&ep->waiters.lock);
 }
 
@@ -69,11 +69,56 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
 	spin_unlock_irqrestore(&ep->pollers.lock, flags);
 }
 
+/* ADD or MOD found that an event holds already, with no callback to come. */
+void evpoll_queue(struct evpoll_item *item)
+{
+	struct evpoll *ep = item->ep;
+	bool pollers = false;
+
+	lockdep_assert_held(&ep->mtx);
+	spin_lock_irq(&ep->waiters.lock);
+	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
+		evpoll_stay_awake(item);
+		list_add_tail(&item->ready, &ep->ready);
+		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
+		/* A poller is queued before it looks at the ready list under this lock. */
+		pollers = waitqueue_active(&ep->pollers);
+	}
+	spin_unlock_irq(&ep->waiters.lock);
+	if (pollers)
+		evpoll_wake_pollers(ep, NULL, 0);
+}
+
+/*
+ * The callback of an EPOLLEXCLUSIVE item must say at once whether a waiter was woken: if not,
+ * another instance's turn comes. So such items are never pending. From any context but NMI.
+ */
+bool evpoll_queue_exclusive(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
+{
+	struct evpoll *ep = item->ep;
+	bool waiter, pollers;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
+		evpoll_stay_awake(item);
+		list_add_tail(&item->ready, &ep->ready);
+	}
+	/* Exact: both are queued, or leave, or look at the ready list, under this lock. */
+	waiter = waitqueue_active(&ep->waiters);
+	pollers = waitqueue_active(&ep->pollers);
+	evpoll_wake_waiter(ep, wakeup);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	if (pollers)
+		evpoll_wake_pollers(ep, item, uring);
+	return waiter;
+}
+
 /* Caller holds the mutex, and calls evpoll_scan_end() before it gives it back. */
 void evpoll_scan_start(struct evpoll *ep)
 {
 	lockdep_assert_held(&ep->mtx);
-	evpoll_flush_all(ep, false);
+	evpoll_flush_all(ep, EVPOLL_NO_WAKEUP);
 	spin_lock_irq(&ep->waiters.lock);
 	list_splice_init(&ep->ready, &ep->scan);
 	ep->scanning = true;
@@ -87,7 +132,7 @@ void evpoll_scan_end(struct evpoll *ep)
 	list_splice_init(&ep->scan, &ep->ready);
 	ep->scanning = false;
 	if (!list_empty(&ep->ready))
-		evpoll_wake_waiter(ep, 0);
+		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 	spin_unlock_irq(&ep->waiters.lock);
 	evpoll_awake_scan_end(ep);
 }
@@ -131,8 +176,8 @@ void evpoll_put_back(struct evpoll_item *item, struct list_head *at)
 }
 
 /*
- * Gives back a reference on a watched file from a scan after which the task may sleep. If it is
- * the last, close(2) came during the scan, and fput() would leave the work to the task's way
+ * Gives back a reference on a watched file where the task may sleep before it comes to user
+ * space. If it is the last, close(2) came during the scan, and fput() would leave the work to the task's way
  * back to user space: the peer of a socket would see the end of it when the wait ends. With
  * bottom halves off, fput() leaves it to a worker.
  */

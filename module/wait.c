@@ -25,13 +25,27 @@ static bool evpoll_look(struct evpoll *ep)
 }
 
 /*
+ * Off the queue even if the task was awake already, by a signal or the time: when a process of
+ * many waiters is killed, later wakeups shall not come by all of them. It is never lost for
+ * that: the task looks once more, and passes on what it leaves.
+ */
+static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	int woken = default_wake_function(wait, mode, sync, key);
+
+	/* Pairs with list_empty_careful() in finish_wait(). */
+	list_del_init_careful(&wait->entry);
+	return woken;
+}
+
+/*
  * Sleeps until a wakeup, a signal or the time; false when the time is over. Does not sleep when
  * a scan may find something.
  */
 static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires)
 {
 	bool timed_out = false;
-	DEFINE_WAIT(wait);
+	DEFINE_WAIT_FUNC(wait, evpoll_wake_function);
 
 	spin_lock_irq(&ep->waiters.lock);
 	/*
@@ -49,7 +63,6 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires)
 
 	timed_out = !schedule_hrtimeout_range(expires, current->timer_slack_ns,
 					      HRTIMER_MODE_ABS);
-	/* A wakeup that found us asleep took us off the queue; one that did not went on. */
 	finish_wait(&ep->waiters, &wait);
 	return !timed_out;
 }
