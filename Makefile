@@ -8,6 +8,7 @@ export KERNELS TEST KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W
 
 OUT ?= out
 override OUT := $(abspath $(OUT))
+override V := $(filter-out 0,$(V))
 
 .PHONY: help run check shell gdb module clean distclean
 

@@ -94,13 +94,13 @@ static struct file *evpoll_way_up(struct evpoll_item *item)
 	return compat_file_tryget(&ep->file);
 }
 
-/*
- * For each item of @file, whose f_lock is held. The ring has no head: @first is where it begins
- * and ends.
- */
-#define evpoll_for_each_sibling(item, first) \
-	for (item = first; item; \
-	     item = list_next_entry(item, siblings), item = item == first ? NULL : item)
+/* The ring of items has no head: it ends where it began. Caller holds f_lock. */
+static struct evpoll_item *evpoll_next_sibling(struct evpoll_item *item,
+					       struct evpoll_item *first)
+{
+	item = list_next_entry(item, siblings);
+	return item == first ? NULL : item;
+}
 
 /*
  * The longest chain up from the instance of @file. What the walk down has visited is below, and
@@ -117,7 +117,7 @@ static int evpoll_depth_above(struct file *file, int nests)
 		return ep->visit_depth;
 	spin_lock_nested(&file->f_lock, nests);
 	first = evpoll_watched_first(file);
-	evpoll_for_each_sibling(item, first) {
+	for (item = first; item; item = evpoll_next_sibling(item, first)) {
 		upper = evpoll_way_up(item);
 		longest = max(longest, upper ? evpoll_depth_above(upper, nests + 1) + 1 : 1);
 		if (upper)
@@ -154,7 +154,7 @@ static bool evpoll_count_paths(struct file *file, int length, int *count)
 		return true;
 	spin_lock_nested(&file->f_lock, length);
 	first = evpoll_watched_first(file);
-	evpoll_for_each_sibling(item, first) {
+	for (item = first; item; item = evpoll_next_sibling(item, first)) {
 		upper = evpoll_way_up(item);
 		if (upper) {
 			too_many = evpoll_count_paths(upper, length + 1, count);

@@ -104,8 +104,9 @@ bool evpoll_queue_exclusive(struct evpoll_item *item, __poll_t uring, enum evpol
 		evpoll_stay_awake(item);
 		list_add_tail(&item->ready, &ep->ready);
 	}
-	/* Exact: both are queued, or leave, or look at the ready list, under this lock. */
+	/* Exact: waiters come and go under this lock. */
 	waiter = waitqueue_active(&ep->waiters);
+	/* A poller is queued before it looks at the ready list under this lock. */
 	pollers = waitqueue_active(&ep->pollers);
 	evpoll_wake_waiter(ep, wakeup);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
@@ -177,9 +178,9 @@ void evpoll_put_back(struct evpoll_item *item, struct list_head *at)
 
 /*
  * Gives back a reference on a watched file where the task may sleep before it comes to user
- * space. If it is the last, close(2) came during the scan, and fput() would leave the work to the task's way
- * back to user space: the peer of a socket would see the end of it when the wait ends. With
- * bottom halves off, fput() leaves it to a worker.
+ * space. If it is the last, close(2) came meanwhile, and fput() would leave the work to the
+ * task's way back to user space: the peer of a socket would see the end of it when the wait
+ * ends. With bottom halves off, fput() leaves it to a worker.
  */
 void evpoll_fput(struct file *file)
 {

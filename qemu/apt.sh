@@ -48,6 +48,7 @@ apt_setup()
 		Dir::State::status "/dev/null";
 		Dir::Cache "$apt/cache";
 		APT::Architecture "amd64";
+		APT::Get::List-Cleanup "false";
 		APT::Sandbox::User "root";
 		#clear APT::Update::Post-Invoke;
 		#clear APT::Update::Post-Invoke-Success;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# boot.sh KERNEL INITRAMFS INIT-ARGUMENT QEMU-OPTION...
+# boot.sh KERNEL INITRAMFS run|check|shell QEMU-OPTION...
 #
 # Boot, wait, and exit with the status that the guest gave to vm-exit; 124 when it took longer
 # than LIMIT seconds, 125 when it ended without a word (a panic ends QEMU).
@@ -11,18 +11,15 @@ initramfs=$2
 mode=$3
 shift 3
 
-# /dev/kvm may be there and not work: believe the processor.
-if [ -z "${ACCEL:-}" ]; then
-	if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
-		ACCEL=kvm
-	else
-		ACCEL=tcg,thread=multi
-	fi
-fi
-case $ACCEL in
+accel=$(accelerator)
+case $accel in
 kvm*)	cpu=host ;;
 *)	cpu=max ;;
 esac
+# See qemu.sh.
+if [ "$accel" = tcg,thread=multi ] && [ "$(qemu_version)" -lt 801 ]; then
+	accel=tcg,thread=single
+fi
 
 # A shell wants its terminal to itself, a log wants everything.
 case $mode in
@@ -32,11 +29,11 @@ esac
 
 status=0
 timeout --foreground -k 5 "${LIMIT:-0}" \
-qemu-system-x86_64 -accel "$ACCEL" -cpu "$cpu" -smp "${SMP:-2}" -m "${MEM:-2G}" \
+"$(qemu)" -accel "$accel" -cpu "$cpu" -smp "${SMP:-2}" -m "${MEM:-2G}" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=1 \
 	-kernel "$kernel" -initrd "$initramfs" \
-	-append "console=ttyS0 $verbosity printk.time=1 oops=panic panic=-1 ${APPEND:-} -- $mode" \
+	-append "console=ttyS0 $verbosity printk.time=1 oops=panic panic=-1 lab=$mode ${APPEND:-}" \
 	"$@" || status=$?
 
 # See vm-exit.c.

@@ -29,33 +29,51 @@ ending()
 	case $1 in
 	0)	echo "ok 2 guest ran to its end"; return ;;
 	2)	why="a test hangs in the kernel" ;;
-	124)	why="it took more than LIMIT=$limit seconds" ;;
-	125)	why="panic, reboot, or QEMU did not start" ;;
+	125)	why="panic or reboot, or QEMU did not start" ;;
 	*)	why="status $1" ;;
 	esac
-	tail -n 20 "$2" | sed 's/^/# /'
-	printf '# all of it: %s\nnot ok 2 guest ran to its end: %s\n' "$2" "$why"
+	[ ! -e "$2/silent" ] || why="it said nothing for $limit s"
+	tail -n 20 "$2/console.log" | sed 's/^/# /'
+	printf '# all of it: %s\nnot ok 2 guest ran to its end: %s\n' "$2/console.log" "$why"
+}
+
+# The guest ends a test that takes too long. When it does not even do that, end it from here.
+watchdog()
+{
+	while sleep 5 && [ -e "$1/pid" ]; do
+		if [ $(($(date +%s) - $(stat -c %Y "$1/ktap.log"))) -gt "$limit" ]; then
+			touch "$1/silent"
+			kill "$(cat "$1/pid")"
+		fi
+	done
 }
 
 run()
 {
 	say BOOT "$1"
 	dir=$out/check/$1
-	rm -f "$dir"/*.log
+	rm -f "$dir/silent" "$dir/console.log"
+	: > "$dir/ktap.log"
+	: > "$dir/pid"
+	watchdog "$dir" 2> /dev/null &
 	{
 		status=0
-		LIMIT=$limit sh "$top/qemu/boot.sh" "$out/kernels/$1/bzImage" "$dir/initramfs" check \
-			-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
+		LIMIT=0 sh "$top/qemu/boot.sh" "$out/kernels/$1/bzImage" "$dir/initramfs" check \
+			-serial "file:$dir/console.log" -serial stdio -pidfile "$dir/pid" \
+			< /dev/null || status=$?
+		rm -f "$dir/pid"
 		printf '\n# begin console 0\n1..2\n'
 		console "$dir/console.log"
-		ending $status "$dir/console.log"
+		ending $status "$dir"
 		printf '# end console 0 0\n'
 	} | tee "$dir/ktap.log" | busybox awk -v totals="$out/check/totals" -f "$top/qemu/ktap.awk"
 }
 
 one_at_a_time
-limit=${LIMIT:-900}
+. "$top/selftests/settings"
+limit=${LIMIT:-$((timeout + 60))}
 sh "$top/qemu/setup.sh" check
+sh "$top/qemu/qemu.sh"
 for name in $kernels; do
 	sh "$top/qemu/kernel.sh" "$name"
 done

@@ -19,7 +19,7 @@ fragments="$top/qemu/configs/base.config $top/selftests/config $top/qemu/configs
 key=$({ cat $fragments; gcc --version; stat -c '%s %Y' "$source.tar.xz"; } | sha256sum)
 [ "$key" != "$(cat "$dir/key" 2> /dev/null)" ] || exit 0
 
-need_space 5000
+need_space 5000 "$out"
 if [ ! -d "$source" ]; then
 	say EXTRACT "linux-source-$version"
 	rm -rf "$source.new"

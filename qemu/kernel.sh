@@ -25,7 +25,7 @@ esac
 
 one_at_a_time
 [ -e "$dir/bzImage" ] && exit 0
-need_space 800
+need_space 800 "$out"
 
 . "$top/qemu/apt.sh"
 apt_setup bookworm bookworm-security

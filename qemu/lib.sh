@@ -17,12 +17,11 @@ die()
 	exit 1
 }
 
-# need_space MB: better one line now than a half-written file later
+# need_space MB FOLDER: better one line now than a half-written file later
 need_space()
 {
-	free=$(df -Pm "$out" | awk 'NR == 2 { print $4 }')
-	[ "$free" -ge "$1" ] ||
-		die "disk full: $out has $free MB free, this step needs $1; make room or set OUT="
+	free=$(df -Pm "$2" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$1" ] || die "disk full: $2 has $free MB free and this takes $1, make room"
 }
 
 # quietly LOG COMMAND...: all output to out/LOG; what went wrong is in $error, one line
@@ -55,5 +54,34 @@ as_root()
 		"$@"
 	else
 		sudo "$@"
+	fi
+}
+
+# The QEMU to use: see qemu.sh
+qemu()
+{
+	if [ -x "$out/qemu/usr/bin/qemu-system-x86_64" ]; then
+		echo "$out/qemu/usr/bin/qemu-system-x86_64"
+	else
+		echo qemu-system-x86_64
+	fi
+}
+
+# Its version, 801 for 8.1
+qemu_version()
+{
+	"$(qemu)" --version | sed -n 's/.* version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' |
+		awk '{ print $1 * 100 + $2 }'
+}
+
+# /dev/kvm may be there and not work: believe the processor.
+accelerator()
+{
+	if [ "${ACCEL:-}" ]; then
+		echo "$ACCEL"
+	elif grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+		echo kvm
+	else
+		echo tcg,thread=multi
 	fi
 }

@@ -11,6 +11,7 @@ dir=$out/run
 one_at_a_time
 mkdir -p "$dir"
 sh "$top/qemu/setup.sh" run
+sh "$top/qemu/qemu.sh"
 sh "$top/qemu/kernel.sh" "$name"
 sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs"
 

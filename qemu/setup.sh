@@ -3,7 +3,7 @@
 # setup.sh run|check|debug: install what that needs and this machine lacks.
 . "$(dirname "$0")/lib.sh"
 
-run="gcc make libc6-dev libelf-dev cpio busybox-static qemu-system-x86"
+run="gcc make libc6-dev libelf-dev cpio busybox-static qemu-system-x86 debian-archive-keyring"
 check="$run gcc-multilib xz-utils"	# a 32-bit test; linux-source for the kselftest harness
 debug="$check flex bison bc libssl-dev"	# a kernel of our own
 
@@ -39,7 +39,7 @@ install()
 }
 
 say INSTALL "${missing# }"
-need_space 1000
+need_space 1000 /usr
 
 # The lists of packages may be empty or old: fetch them when that is in the way, not before.
 install ||

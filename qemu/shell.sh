@@ -9,6 +9,7 @@ name=${name%% *}
 dir=$out/shell
 
 sh "$top/qemu/setup.sh" check
+sh "$top/qemu/qemu.sh"
 sh "$top/qemu/selftests.sh" "$dir/tests"
 sh "$top/qemu/kernel.sh" "$name"
 sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
@@ -17,14 +18,14 @@ if [ "${1:-}" = gdb ]; then
 	kdir=$out/kernels/$name/build
 	cat <<-EOF
 	In another terminal:
-	  gdb -ex 'target remote :1234' $([ ! -e "$kdir/vmlinux" ] || echo "$kdir/vmlinux")
+	  gdb -ex 'target remote :1234' $([ ! -e "$kdir/System.map" ] || echo "$kdir/vmlinux")
 	  (gdb) add-symbol-file $out/build/$(cat "$kdir/include/config/kernel.release")/evpoll.ko ADDRESS
 	ADDRESS is what the guest says: cat /sys/module/evpoll/sections/.text
 	EOF
 	set -- -gdb tcp::1234
-	export APPEND="${APPEND:-} nokaslr"
+	APPEND="${APPEND:-} nokaslr"
 fi
 
 say BOOT "$name ('poweroff' or Ctrl-A x ends it)"
-sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" shell \
+APPEND="TERM=${TERM:-linux} ${APPEND:-}" sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" shell \
 	-serial mon:stdio "$@"

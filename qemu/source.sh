@@ -7,7 +7,7 @@ package=linux-source-$1
 dir=$out/source
 one_at_a_time
 [ -e "$dir/$package.tar.xz" ] && exit 0
-need_space 600
+need_space 600 "$out"
 
 . "$top/qemu/apt.sh"
 apt_setup bookworm bookworm-security trixie-backports

@@ -92,7 +92,10 @@ static inline void *worker_main(void *arg)
 	struct worker *w = arg;
 
 	w->tid = syscall(SYS_gettid);
-	w->n = ep_wait(w->by, w->ep, w->ev, w->max, w->timeout_ms);
+	if (w->timeout_ms == SOON)
+		w->n = ep_wait_woken(w->by, w->ep, w->ev, w->max);
+	else
+		w->n = ep_wait(w->by, w->ep, w->ev, w->max, w->timeout_ms);
 	w->err = errno;
 	(*w->returned)++;
 	return NULL;

@@ -98,12 +98,12 @@ TEST_F(kinds, signalfd_queue_freed_in_a_race)
 /* psi_trigger_destroy(): the queue of a pressure trigger goes with its cgroup */
 TEST_F(kinds, pressure_queue_freed)
 {
-	const char *group = "/sys/fs/cgroup/evpoll-psi";
 	const char *trigger = "some 150000 1000000";
+	char group[64], path[96];
 	struct epoll_event ev;
-	char path[64];
 	int fd;
 
+	snprintf(group, sizeof(group), "/sys/fs/cgroup/evpoll-%d", getpid());
 	if (mkdir(group, 0700))
 		SKIP(return, "%s: %s", group, strerror(errno));
 	snprintf(path, sizeof(path), "%s/memory.pressure", group);

@@ -265,9 +265,11 @@ static void *closing(void *arg)
 static int traffic_start(struct traffic *t)
 {
 	memset(t, 0, sizeof(*t));
-	for (int i = 0; i < FILES; i++)
-		if ((t->fd[i] = new_file(i)) < 0)
+	for (int i = 0; i < FILES; i++) {
+		t->fd[i] = new_file(i);
+		if (t->fd[i] < 0)
 			return -1;
+	}
 	return pthread_create(&t->fire, NULL, firing, t) ||
 	       pthread_create(&t->close, NULL, closing, t) ? -1 : 0;
 }

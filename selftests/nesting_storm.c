@@ -276,12 +276,16 @@ static int web_run(struct web *w, int n, void *(*job[])(void *))
 static int web_open(struct web *w, enum mechanism by)
 {
 	w->by = by;
-	for (int i = 0; i < NODES; i++)
-		if ((w->ep[i] = ep_create(by, O_CLOEXEC)) < 0)
+	for (int i = 0; i < NODES; i++) {
+		w->ep[i] = ep_create(by, O_CLOEXEC);
+		if (w->ep[i] < 0)
 			return -1;
-	for (int i = 0; i < 3; i++)
-		if ((w->e[i] = eventfd(0, EFD_NONBLOCK)) < 0)
+	}
+	for (int i = 0; i < 3; i++) {
+		w->e[i] = eventfd(0, EFD_NONBLOCK);
+		if (w->e[i] < 0)
 			return -1;
+	}
 	return 0;
 }
 

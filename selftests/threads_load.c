@@ -92,7 +92,7 @@ EP_VARIANTS(load);
 FIXTURE_SETUP(load)
 {
 	self->load.by = variant->by;
-	self->load.timeout_ms = SOON;
+	self->load.timeout_ms = -1;
 }
 
 FIXTURE_TEARDOWN(load)

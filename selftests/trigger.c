@@ -6,6 +6,7 @@
 #include "evpoll_util.h"
 
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 FIXTURE(trigger) {
 	int ep;
@@ -383,6 +384,37 @@ TEST_F(trigger, only_the_ready)
 	}
 	for (int i = 0; i < N; i++)
 		close(fds[i]);
+}
+
+/* R38: more files than one NAPI poll takes (64) become ready in one interrupt: each comes once */
+TEST_F(trigger, more_than_a_batch)
+{
+	enum { N = 300 };
+	struct itimerspec at = {};
+	struct epoll_event ev[N];
+	int fds[N], seen[N] = {};
+	int n;
+
+	clock_gettime(CLOCK_MONOTONIC, &at.it_value);
+	at.it_value.tv_sec++;
+	for (int i = 0; i < N; i++) {
+		fds[i] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		ASSERT_LE(0, fds[i]);
+		ASSERT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_ADD, fds[i],
+				    EPOLLIN | EPOLLET, i));
+		ASSERT_EQ(0, timerfd_settime(fds[i], TFD_TIMER_ABSTIME, &at, NULL));
+	}
+	for (int left = N; left > 0; left -= n) {
+		n = ep_wait_woken(variant->by, self->ep, ev, N);
+		ASSERT_LT(0, n);
+		for (int i = 0; i < n; i++)
+			seen[ev[i].data.u64]++;
+	}
+	for (int i = 0; i < N; i++) {
+		EXPECT_EQ(1, seen[i]);
+		close(fds[i]);
+	}
+	EXPECT_EQ(0, ep_wait(variant->by, self->ep, ev, N, 0));
 }
 
 /* R25: the instance is readable while an event waits, and only then */
