@@ -28,12 +28,12 @@ static struct wakeup_source *evpoll_awake_source(struct evpoll_item *item)
 {
 	if (!item->extra)
 		return NULL;
-	return rcu_dereference_protected(item->extra->ws, lockdep_is_held(&item->ep->mtx));
+	return rcu_dereference_protected(item->extra->ws, lockdep_is_held(&evpoll_of(item)->mtx));
 }
 
 static int evpoll_awake_on(struct evpoll_item *item)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 	struct name_snapshot name;
 	struct evpoll_extra *extra;
 	struct wakeup_source *ws;
@@ -99,7 +99,7 @@ void evpoll_awake_hand_over(struct evpoll_item *item)
 	if (!ws)
 		return;
 	if (ws->active)
-		__pm_stay_awake(item->ep->ws);
+		__pm_stay_awake(evpoll_of(item)->ws);
 	__pm_relax(ws);
 }
 

@@ -33,12 +33,17 @@ static bool evpoll_note_news(struct evpoll_item *item, __poll_t events, __poll_t
 {
 	enum evpoll_wakeup wakeup = sync ? EVPOLL_WAKEUP_SYNC : EVPOLL_WAKEUP;
 	__poll_t uring = what & EPOLL_URING_WAKE;
+	struct evpoll *ep = evpoll_of(item);
 
-	if (!(events & EPOLLEXCLUSIVE)) {
+	evpoll_count(ep, callbacks, 1);
+	if (events & EPOLLEXCLUSIVE)
+		return evpoll_queue_at_once(item, uring, wakeup) &&
+		       evpoll_uses_wakeup(events, what);
+	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
+		evpoll_queue_at_once(item, uring, wakeup);
+	else
 		evpoll_note(item, uring, wakeup);
-		return true;
-	}
-	return evpoll_queue_exclusive(item, uring, wakeup) && evpoll_uses_wakeup(events, what);
+	return true;
 }
 
 /*
@@ -53,11 +58,9 @@ static void evpoll_entry_dies(struct evpoll_entry *entry)
 	smp_store_release(&entry->head, NULL);
 }
 
-/* Called under the lock of the watched file's wait queue, from any context but NMI. */
-static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int sync,
-				void *key)
+static int evpoll_wake_entry(struct evpoll_entry *entry, struct evpoll_item *item, int sync,
+			     void *key)
 {
-	struct evpoll_item *item = wait->private;
 	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
 	__poll_t events = READ_ONCE(item->events);
 	__poll_t what = key_to_poll(key);
@@ -66,8 +69,26 @@ static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int
 	if (evpoll_is_wanted(events, what))
 		used = evpoll_note_news(item, events, what, sync);
 	if (what & POLLFREE)
-		evpoll_entry_dies(container_of(wait, struct evpoll_entry, wait));
+		evpoll_entry_dies(entry);
 	return used;
+}
+
+/* Called under the lock of the watched file's wait queue, from any context but NMI. */
+static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int sync,
+				void *key)
+{
+	struct evpoll_item *item = container_of(wait, struct evpoll_item, entry.wait);
+
+	return evpoll_wake_entry(&item->entry, item, sync, key);
+}
+
+/* The same, for further queues of the file. */
+static int evpoll_wake_callback_more(wait_queue_entry_t *wait, unsigned int mode, int sync,
+				     void *key)
+{
+	struct evpoll_more *more = container_of(wait, struct evpoll_more, entry.wait);
+
+	return evpoll_wake_entry(&more->entry, more->item, sync, key);
 }
 
 /**
@@ -88,14 +109,18 @@ static struct evpoll_entry *evpoll_entry_get(struct evpoll_item *item)
 	struct evpoll_extra *extra;
 	struct evpoll_more *more;
 
-	if (!item->entry.wait.func)
+	if (!item->entry.wait.func) {
+		init_waitqueue_func_entry(&item->entry.wait, evpoll_wake_callback);
 		return &item->entry;
+	}
 	extra = evpoll_item_extra(item);
 	if (!extra)
 		return NULL;
 	more = kzalloc(sizeof(*more), GFP_KERNEL_ACCOUNT);
 	if (!more)
 		return NULL;
+	init_waitqueue_func_entry(&more->entry.wait, evpoll_wake_callback_more);
+	more->item = item;
 	more->next = extra->more;
 	extra->more = more;
 	return &more->entry;
@@ -105,6 +130,7 @@ static void evpoll_queue_proc(struct file *file, wait_queue_head_t *head, poll_t
 {
 	struct evpoll_hook *hook = container_of(pt, struct evpoll_hook, pt);
 	struct evpoll_item *item = hook->item;
+	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_entry *entry;
 
 	if (hook->error)
@@ -114,8 +140,7 @@ static void evpoll_queue_proc(struct file *file, wait_queue_head_t *head, poll_t
 		hook->error = -ENOMEM;
 		return;
 	}
-	init_waitqueue_func_entry(&entry->wait, evpoll_wake_callback);
-	entry->wait.private = item;
+	entry->wait.private = ep;
 	entry->head = head;
 	if (item->events & EPOLLEXCLUSIVE)
 		add_wait_queue_exclusive(head, &entry->wait);

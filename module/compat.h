@@ -9,6 +9,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ftrace.h>
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/sysctl.h>
 #include <linux/version.h>
@@ -74,6 +75,19 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 #define COMPAT_FTRACE_OPS_FL_ARGS FTRACE_OPS_FL_SAVE_REGS
 #define compat_ftrace_argument(fregs, n) regs_get_kernel_argument(ftrace_get_regs(fregs), n)
 #endif
+
+/* 6.13 sets a timer up in one call (908a1d775422). */
+static inline void compat_hrtimer_setup(struct hrtimer *timer,
+					enum hrtimer_restart (*function)(struct hrtimer *),
+					clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
 
 /* 6.11 counts the entries of a sysctl table, before it an empty one ends it. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)

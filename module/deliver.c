@@ -4,6 +4,7 @@
  * memory, if its file says that an event still holds.
  */
 #include <linux/file.h>
+#include <linux/log2.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
@@ -28,6 +29,7 @@ static int evpoll_ask(struct evpoll_item **items, struct epoll_event *events, in
 		item = items[i];
 		revents = evpoll_item_poll(item, &pt, 1);
 		if (!revents) {
+			evpoll_count(evpoll_of(item), spurious, 1);
 			evpoll_fput(item->file);
 			continue;
 		}
@@ -39,6 +41,16 @@ static int evpoll_ask(struct evpoll_item **items, struct epoll_event *events, in
 	return found;
 }
 
+/* For each event once: a level-triggered item that is asked again has no callback's time. */
+static void evpoll_count_latency(struct evpoll_item *item, u64 now)
+{
+	u64 ns = now - item->noted_ns;
+	int slot = ns ? min(ilog2(ns), EVPOLL_LATENCY_SLOTS - 1) : 0;
+
+	evpoll_count(evpoll_of(item), latency[slot], 1);
+	item->noted_ns = 0;
+}
+
 /* What a reported item does next depends on its mode. Caller holds waiters.lock. */
 static void evpoll_report(struct evpoll_item *item)
 {
@@ -47,7 +59,7 @@ static void evpoll_report(struct evpoll_item *item)
 		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
 	else if (!(item->events & EPOLLET))
 		/* Level-triggered: to the tail, and asked again in the next scan. */
-		evpoll_put_back(item, item->ep->ready.prev);
+		evpoll_put_back(item, evpoll_of(item)->ready.prev);
 }
 
 /*
@@ -57,11 +69,16 @@ static void evpoll_report(struct evpoll_item *item)
 static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items, int found,
 			  int reported)
 {
+	bool latency = READ_ONCE(ep->params.flags) & EVPOLL_LATENCY;
+	u64 now = latency ? ktime_get_ns() : 0;
 	int i;
 
 	spin_lock_irq(&ep->waiters.lock);
-	for (i = 0; i < reported; i++)
+	for (i = 0; i < reported; i++) {
+		if (latency && items[i]->noted_ns)
+			evpoll_count_latency(items[i], now);
 		evpoll_report(items[i]);
+	}
 	for (i = found; i-- > reported;)
 		evpoll_put_back(items[i], &ep->scan);
 	spin_unlock_irq(&ep->waiters.lock);
@@ -111,5 +128,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 	}
 	evpoll_scan_end(ep);
 	mutex_unlock(&ep->mtx);
+	evpoll_count(ep, reads, 1);
+	evpoll_count(ep, delivered, done);
 	return !done && fault ? -EFAULT : done;
 }

@@ -81,6 +81,7 @@
 #include <linux/bitmap.h>
 #include <linux/capability.h>	/* 6.1's eventpoll.h needs this and fs.h */
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/eventpoll.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -106,7 +107,7 @@ struct wakeup_source;
 
 /**
  * struct evpoll_entry - a wait entry
- * @wait: on the wait queue @head; its private pointer is the item
+ * @wait: on the wait queue @head; its private pointer is the instance
  * @head: NULL while not queued. Written under the queue's lock or before the entry is there;
  *	cleared when the queue dies (POLLFREE), see evpoll_unhook()
  */
@@ -118,10 +119,12 @@ struct evpoll_entry {
 /**
  * struct evpoll_more - the second and further wait entries of an item
  * @entry: the wait entry
+ * @item: the item
  * @next: the next one
  */
 struct evpoll_more {
 	struct evpoll_entry entry;
+	struct evpoll_item *item;
 	struct evpoll_more *next;
 };
 
@@ -163,13 +166,14 @@ enum {
  * @fd: its number, as the caller gave it; constant
  * @events: mask; written under evpoll.mtx, read by the callback without
  * @data: evpoll.mtx
- * @ep: the instance, referenced; constant
+ * @noted_ns: when the callback queued the item, with EVPOLL_LATENCY; by who sets EVPOLL_QUEUED
  * @state: bits, atomic
  * @ready: in evpoll.ready or .scan, or empty; waiters.lock
  * @pending: in evpoll_pending.items or .batch. Takes the place of @ready.next alone, so that
  *	evpoll_is_ready() can tell
  * @extra: NULL for most; set once under evpoll.mtx, pairs with evpoll_stay_awake()
- * @entry: the first wait entry
+ * @entry: the first wait entry. Its private pointer, the instance, is set from the beginning;
+ *	the item has a reference on the instance
  *
  * There can be millions: at most 160 bytes, see evpoll_items_init().
  */
@@ -184,7 +188,7 @@ struct evpoll_item {
 	int fd;
 	__poll_t events;
 	u64 data;
-	struct evpoll *ep;
+	u64 noted_ns;
 	unsigned long state;
 	union {
 		struct list_head ready;
@@ -193,6 +197,11 @@ struct evpoll_item {
 	struct evpoll_extra *extra;
 	struct evpoll_entry entry;
 };
+
+static inline struct evpoll *evpoll_of(const struct evpoll_item *item)
+{
+	return item->entry.wait.private;
+}
 
 /* Is the item on the ready list or a scan's? Caller holds waiters.lock. */
 static inline bool evpoll_is_ready(const struct evpoll_item *item)
@@ -214,6 +223,7 @@ enum {
  * @scheduled: in evpoll_napi.scheduled
  * @ep: the instance; constant
  * @cpu: the CPU; constant
+ * @stats: what happened on this CPU; this_cpu_add()
  */
 struct evpoll_pending {
 	struct llist_head items;
@@ -222,6 +232,13 @@ struct evpoll_pending {
 	struct llist_node scheduled;
 	struct evpoll *ep;
 	int cpu;
+	struct evpoll_stats stats;
+};
+
+/* Bits of evpoll.state */
+enum {
+	/* The timer of the window is queued, with a reference on the instance. */
+	EVPOLL_ARMED,
 };
 
 /**
@@ -231,6 +248,7 @@ struct evpoll_pending {
  * @ready: FIFO; waiters.lock
  * @scan: what a scan has still to look at; waiters.lock, filled under @mtx
  * @scanning: a scan is going on; waiters.lock
+ * @nready: items in @ready and @scan; waiters.lock
  * @pollers: who polls the file of the instance
  * @poller_nests: lockdep subclass for the next level; pollers.lock
  * @tree_lock: for @items
@@ -239,11 +257,21 @@ struct evpoll_pending {
  * @refs: its file, each item, each evpoll_pending that NAPI has
  * @file: for the walk upwards in nest.c; NULL from release on
  * @user: whose watches are counted
- * @read_timeout_ns: 0 is for ever; READ_ONCE/WRITE_ONCE, any value a reader sees is good
+ * @params: written under @mtx with WRITE_ONCE, each field alone; read with READ_ONCE, any value
+ *	a reader sees is good
+ * @state: bits, atomic
+ * @noted: items that became pending in this window
+ * @event_ns: when the last event came, @gap_ns: between events, on average; for
+ *	EVPOLL_ADAPTIVE, READ_ONCE/WRITE_ONCE: an estimate
+ * @timer: the window
+ * @list: in evpoll_all (stats.c)
+ * @opener: name of the task that opened it
+ * @pid: its process
  * @ws: keeps the system awake while a scan moves between items'; @mtx
  * @watchers: items that watch this instance
  * @visit_gen: nest_mutex
  * @visit_depth: nest_mutex
+ * @rcu: frees it; the timer may be the last that lets go, and is not done with itself then
  * @free_work: frees it where @ws can be freed
  * @pending_cpus: CPUs that may have something pending; atomic bits, see evpoll_note()
  */
@@ -253,6 +281,7 @@ struct evpoll {
 	struct list_head ready;
 	struct list_head scan;
 	bool scanning;
+	unsigned int nready;
 	u8 poller_nests;
 	wait_queue_head_t pollers;
 	spinlock_t tree_lock;
@@ -261,11 +290,20 @@ struct evpoll {
 	refcount_t refs;
 	struct file *file;
 	struct evpoll_user *user;
-	u64 read_timeout_ns;
+	struct evpoll_params params;
+	unsigned long state;
+	atomic_t noted;
+	u64 event_ns;
+	u64 gap_ns;
+	struct hrtimer timer;
+	struct list_head list;
+	char opener[TASK_COMM_LEN];
+	pid_t pid;
 	struct wakeup_source *ws;
 	atomic_t watchers;
 	u8 visit_depth;
 	u64 visit_gen;
+	struct rcu_head rcu;
 	struct work_struct free_work;
 	unsigned long pending_cpus[];
 };
@@ -318,6 +356,23 @@ __poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth);
 int evpoll_items_init(void);
 void evpoll_items_exit(void);
 
+/* moderate.c */
+void evpoll_params_default(struct evpoll_params *params);
+long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params);
+u64 evpoll_window_ns(struct evpoll *ep);
+void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns);
+void evpoll_moderate_init(struct evpoll *ep);
+void evpoll_moderate_end(struct evpoll *ep);
+
+/* stats.c */
+#define evpoll_count(ep, counter, n) this_cpu_add((ep)->pending->stats.counter, n)
+void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum);
+void evpoll_stats_show(struct seq_file *m, struct evpoll *ep);
+void evpoll_stats_add(struct evpoll *ep);
+void evpoll_stats_del(struct evpoll *ep);
+void evpoll_stats_init(void);
+void evpoll_stats_exit(void);
+
 /* callback.c */
 int evpoll_hook(struct evpoll_item *item, __poll_t *revents);
 void evpoll_unhook(struct evpoll_item *item);
@@ -326,7 +381,7 @@ void evpoll_unhook(struct evpoll_item *item);
 void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
 void evpoll_dequeue(struct evpoll_item *item);
 int evpoll_flush(struct evpoll_pending *pending, int budget);
-void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup);
+void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup);
 
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {
@@ -342,7 +397,8 @@ void evpoll_napi_exit(void);
 bool evpoll_available(const struct evpoll *ep);
 void evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
 void evpoll_queue(struct evpoll_item *item);
-bool evpoll_queue_exclusive(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
+bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
+void evpoll_stamp(struct evpoll_item *item);
 void evpoll_pass_on(struct evpoll *ep);
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
 void evpoll_scan_start(struct evpoll *ep);

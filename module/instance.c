@@ -25,7 +25,7 @@ static void evpoll_free(struct evpoll *ep)
 	evpoll_user_put(ep->user);
 	free_percpu(ep->pending);
 	mutex_destroy(&ep->mtx);
-	kfree(ep);
+	kfree_rcu(ep, rcu);
 	if (atomic_dec_and_test(&evpoll_instances))
 		wake_up_var(&evpoll_instances);
 }
@@ -94,9 +94,12 @@ static int evpoll_open(struct inode *inode, struct file *file)
 	spin_lock_init(&ep->tree_lock);
 	ep->items = RB_ROOT;
 	refcount_set(&ep->refs, 1);
+	evpoll_params_default(&ep->params);
+	evpoll_moderate_init(ep);
 	ep->file = file;
 	file->private_data = ep;
 	atomic_inc(&evpoll_instances);
+	evpoll_stats_add(ep);
 	/* No position: neither seek nor pread. */
 	return stream_open(inode, file);
 
@@ -146,6 +149,8 @@ static int evpoll_release(struct inode *inode, struct file *file)
 	WRITE_ONCE(ep->file, NULL);
 	while (evpoll_remove_one(ep))
 		cond_resched();
+	evpoll_stats_del(ep);
+	evpoll_moderate_end(ep);
 	evpoll_put(ep);
 	return 0;
 }
@@ -165,27 +170,35 @@ static long evpoll_set_params(struct evpoll *ep, unsigned int cmd, const void __
 	int error;
 
 	error = evpoll_copy_arg(&params, sizeof(params), sizeof(params), cmd, arg);
-	if (error)
-		return error;
-	if (params.read_timeout_ns > KTIME_MAX)
+	return error ?: evpoll_params_set(ep, &params);
+}
+
+/* Writes a structure; what the caller expects beyond it is zero. */
+static long evpoll_copy_result(void __user *arg, unsigned int cmd, const void *from, size_t size)
+{
+	if (_IOC_SIZE(cmd) < size)
 		return -EINVAL;
-	WRITE_ONCE(ep->read_timeout_ns, params.read_timeout_ns);
+	if (copy_to_user(arg, from, size) || clear_user(arg + size, _IOC_SIZE(cmd) - size))
+		return -EFAULT;
 	return 0;
 }
 
 static long evpoll_get_params(struct evpoll *ep, unsigned int cmd, void __user *arg)
 {
-	struct evpoll_params params = {
-		.read_timeout_ns = READ_ONCE(ep->read_timeout_ns),
-	};
-	size_t size = _IOC_SIZE(cmd);
+	struct evpoll_params params;
 
-	if (size < sizeof(params))
-		return -EINVAL;
-	if (copy_to_user(arg, &params, sizeof(params)) ||
-	    clear_user(arg + sizeof(params), size - sizeof(params)))
-		return -EFAULT;
-	return 0;
+	mutex_lock(&ep->mtx);
+	params = ep->params;
+	mutex_unlock(&ep->mtx);
+	return evpoll_copy_result(arg, cmd, &params, sizeof(params));
+}
+
+static long evpoll_get_stats(struct evpoll *ep, unsigned int cmd, void __user *arg)
+{
+	struct evpoll_stats stats;
+
+	evpoll_stats_sum(ep, &stats);
+	return evpoll_copy_result(arg, cmd, &stats, sizeof(stats));
 }
 
 static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __user *arg)
@@ -223,6 +236,8 @@ static long evpoll_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return evpoll_set_params(ep, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_GET_PARAMS):
 		return evpoll_get_params(ep, cmd, uarg);
+	case EVPOLL_IOC_NR(EVPOLL_IOC_GET_STATS):
+		return evpoll_get_stats(ep, cmd, uarg);
 	default:
 		return -ENOTTY;
 	}
@@ -261,6 +276,7 @@ static void evpoll_show_fdinfo(struct seq_file *m, struct file *file)
 	while (!seq_has_overflowed(m) && evpoll_show_next(m, ep, &watched, &fd))
 		cond_resched();
 	mutex_unlock(&ep->mtx);
+	evpoll_stats_show(m, ep);
 }
 
 const struct file_operations evpoll_fops = {

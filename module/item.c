@@ -80,7 +80,7 @@ static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, struct file *fil
 	item->fd = ctl->fd;
 	item->events = (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP;
 	item->data = ctl->data;
-	item->ep = ep;
+	item->entry.wait.private = ep;
 	INIT_LIST_HEAD(&item->ready);
 	return item;
 }
@@ -130,7 +130,7 @@ static void evpoll_item_free_rcu(struct rcu_head *rcu)
  */
 void evpoll_item_remove(struct evpoll_item *item)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_extra *extra = item->extra;
 
 	evpoll_unhook(item);
@@ -152,7 +152,7 @@ void evpoll_item_remove(struct evpoll_item *item)
 /* What few items need, made when the first need comes. Caller holds the mutex. */
 struct evpoll_extra *evpoll_item_extra(struct evpoll_item *item)
 {
-	lockdep_assert_held(&item->ep->mtx);
+	lockdep_assert_held(&evpoll_of(item)->mtx);
 	if (!item->extra) {
 		struct evpoll_extra *extra = kzalloc(sizeof(*extra), GFP_KERNEL_ACCOUNT);
 

@@ -42,6 +42,7 @@ static int __init evpoll_init(void)
 	error = misc_register(&evpoll_device);
 	if (error)
 		goto err_close;
+	evpoll_stats_init();
 	return 0;
 
 err_close:
@@ -65,6 +66,7 @@ err_wq:
 static void __exit evpoll_exit(void)
 {
 	misc_deregister(&evpoll_device);
+	evpoll_stats_exit();
 	evpoll_wait_for_instances();
 	evpoll_close_exit();
 	evpoll_napi_exit();

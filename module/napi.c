@@ -62,9 +62,13 @@ static int evpoll_napi_turn(struct evpoll_pending *pending, int budget)
 	clear_bit(EVPOLL_SCHEDULED, &pending->state);
 	/* Pairs with test_and_set_bit() in evpoll_napi_schedule(). */
 	smp_mb__after_atomic();
+	budget = min_t(int, budget, READ_ONCE(ep->params.budget));
 	moved = evpoll_flush(pending, budget);
-	if (moved == budget)
+	evpoll_count(ep, polls, 1);
+	if (moved == budget) {
+		evpoll_count(ep, exhausted, 1);
 		evpoll_napi_schedule(pending);
+	}
 	evpoll_put(ep);
 	/* A turn is work, even if a waiter was faster. */
 	return max(moved, 1);

@@ -86,7 +86,7 @@ static int evpoll_depth_below(struct evpoll *ep, struct evpoll *into, int depth)
  */
 static struct file *evpoll_way_up(struct evpoll_item *item)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 
 	if (!atomic_read(&ep->watchers))
 		return NULL;

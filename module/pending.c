@@ -11,6 +11,8 @@
  *   in plain process context: the callback itself, at once. A softirq raised there would run
  *   with the next interrupt, or wake ksoftirqd.
  *
+ *   in either, with a window: nobody, until the window ends or enough is pending (moderate.c).
+ *
  * And a waiter that is awake, before it looks at the ready list.
  */
 #include <linux/preempt.h>
@@ -55,6 +57,7 @@ static int evpoll_move(struct evpoll_pending *pending, int budget, __poll_t *uri
 		}
 		list_add_tail(&item->ready, &ep->ready);
 	}
+	ep->nready += moved;
 	if (pending->batch)
 		set_bit(pending->cpu, ep->pending_cpus);
 	return moved;
@@ -89,20 +92,42 @@ int evpoll_flush(struct evpoll_pending *pending, int budget)
 	return evpoll_flush_for(NULL, pending, budget, EVPOLL_WAKEUP);
 }
 
-/* The flush of a waiter: all CPUs, until nothing is pending that was when it began. */
-void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup)
+/*
+ * The flush of a waiter, and of a window: all CPUs, until nothing is pending that was when it
+ * began, then one wakeup.
+ */
+void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup)
 {
-	struct evpoll_pending *pending;
+	bool pollers, any = false;
+	__poll_t uring = 0;
+	unsigned long flags;
 	unsigned int cpu;
+	int moved;
 
 	if (!evpoll_is_pending(ep))
 		return;
+	/* A new window. An event that is counted in the old one is flushed with it, or armed. */
+	atomic_set(&ep->noted, 0);
 	for_each_set_bit(cpu, ep->pending_cpus, nr_cpu_ids) {
-		pending = per_cpu_ptr(ep->pending, cpu);
-		while (evpoll_flush_for(NULL, pending, EVPOLL_FLUSH_BATCH, wakeup) ==
-		       EVPOLL_FLUSH_BATCH)
-			;
+		do {
+			spin_lock_irqsave(&ep->waiters.lock, flags);
+			moved = evpoll_move(per_cpu_ptr(ep->pending, cpu), EVPOLL_FLUSH_BATCH,
+					    &uring);
+			spin_unlock_irqrestore(&ep->waiters.lock, flags);
+			any |= moved;
+		} while (moved == EVPOLL_FLUSH_BATCH);
 	}
+	if (!any)
+		return;
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	/* Another waiter may have been faster. */
+	if (evpoll_available(ep))
+		evpoll_wake_waiter(ep, wakeup);
+	/* As above. */
+	pollers = waitqueue_active(&ep->pollers);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	if (pollers)
+		evpoll_wake_pollers(ep, source, uring);
 }
 
 /*
@@ -111,9 +136,10 @@ void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup)
  */
 void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_pending *pending;
 	bool interrupt = in_interrupt();
+	u64 window_ns;
 	int cpu;
 
 	/* See EVPOLL_QUEUED. */
@@ -123,9 +149,12 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 			evpoll_wake_pollers(ep, item, uring);
 		return;
 	}
+	evpoll_count(ep, queued, 1);
 	evpoll_stay_awake(item);
+	evpoll_stamp(item);
 	if (uring)
 		set_bit(EVPOLL_URING, &item->state);
+	window_ns = evpoll_window_ns(ep);
 
 	/*
 	 * Preemption off, which only PREEMPT_RT needs: a task that is preempted here would
@@ -137,12 +166,16 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 	/* After llist_add(), whose barrier pairs with that in evpoll_refill(). */
 	if (!test_bit(cpu, ep->pending_cpus))
 		set_bit(cpu, ep->pending_cpus);
-	if (interrupt)
+	if (interrupt && !window_ns)
 		evpoll_napi_schedule(pending);
 	put_cpu();
 
-	if (!interrupt)
+	if (window_ns) {
+		evpoll_moderate(ep, item, window_ns);
+	} else if (!interrupt) {
+		evpoll_count(ep, inline_flushes, 1);
 		evpoll_flush_for(item, pending, INT_MAX, wakeup);
+	}
 }
 
 /*
@@ -151,13 +184,14 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
  */
 void evpoll_dequeue(struct evpoll_item *item)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 	bool pending;
 
 	for (;;) {
 		spin_lock_irq(&ep->waiters.lock);
 		if (evpoll_is_ready(item)) {
 			list_del_init(&item->ready);
+			ep->nready--;
 			clear_bit(EVPOLL_QUEUED, &item->state);
 		}
 		pending = test_bit(EVPOLL_QUEUED, &item->state);
@@ -165,6 +199,6 @@ void evpoll_dequeue(struct evpoll_item *item)
 		if (!pending)
 			return;
 		/* From the middle of a lock-free list nothing can be taken: move them all. */
-		evpoll_flush_all(ep, EVPOLL_WAKEUP);
+		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
 	}
 }

@@ -69,17 +69,34 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
 	spin_unlock_irqrestore(&ep->pollers.lock, flags);
 }
 
+/* For the histogram of callback to delivery. Before the item can be found on a list. */
+void evpoll_stamp(struct evpoll_item *item)
+{
+	if (READ_ONCE(evpoll_of(item)->params.flags) & EVPOLL_LATENCY)
+		item->noted_ns = ktime_get_ns();
+}
+
+/* Who has set EVPOLL_QUEUED queues the item. Caller holds waiters.lock. */
+static void evpoll_append(struct evpoll_item *item)
+{
+	struct evpoll *ep = evpoll_of(item);
+
+	evpoll_stay_awake(item);
+	evpoll_stamp(item);
+	list_add_tail(&item->ready, &ep->ready);
+	ep->nready++;
+}
+
 /* ADD or MOD found that an event holds already, with no callback to come. */
 void evpoll_queue(struct evpoll_item *item)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 	bool pollers = false;
 
 	lockdep_assert_held(&ep->mtx);
 	spin_lock_irq(&ep->waiters.lock);
 	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		evpoll_stay_awake(item);
-		list_add_tail(&item->ready, &ep->ready);
+		evpoll_append(item);
 		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		/* A poller is queued before it looks at the ready list under this lock. */
 		pollers = waitqueue_active(&ep->pollers);
@@ -90,19 +107,20 @@ void evpoll_queue(struct evpoll_item *item)
 }
 
 /*
- * The callback of an EPOLLEXCLUSIVE item must say at once whether a waiter was woken: if not,
- * another instance's turn comes. So such items are never pending. From any context but NMI.
+ * The callback, without a pending list: for EVPOLL_UNBATCHED, and for EPOLLEXCLUSIVE, as it must
+ * say at once whether a waiter was woken (if not, another instance's turn comes). From any
+ * context but NMI.
  */
-bool evpoll_queue_exclusive(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
+bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
 {
-	struct evpoll *ep = item->ep;
+	struct evpoll *ep = evpoll_of(item);
 	bool waiter, pollers;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ep->waiters.lock, flags);
 	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		evpoll_stay_awake(item);
-		list_add_tail(&item->ready, &ep->ready);
+		evpoll_count(ep, queued, 1);
+		evpoll_append(item);
 	}
 	/* Exact: waiters come and go under this lock. */
 	waiter = waitqueue_active(&ep->waiters);
@@ -119,7 +137,7 @@ bool evpoll_queue_exclusive(struct evpoll_item *item, __poll_t uring, enum evpol
 void evpoll_scan_start(struct evpoll *ep)
 {
 	lockdep_assert_held(&ep->mtx);
-	evpoll_flush_all(ep, EVPOLL_NO_WAKEUP);
+	evpoll_flush_all(ep, NULL, EVPOLL_NO_WAKEUP);
 	spin_lock_irq(&ep->waiters.lock);
 	list_splice_init(&ep->ready, &ep->scan);
 	ep->scanning = true;
@@ -151,6 +169,7 @@ int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max)
 	while (n < max && !list_empty(&ep->scan)) {
 		item = list_first_entry(&ep->scan, struct evpoll_item, ready);
 		list_del_init(&item->ready);
+		ep->nready--;
 		evpoll_awake_hand_over(item);
 		clear_bit(EVPOLL_QUEUED, &item->state);
 		/* If it fails the hook has the item, or will have it. */
@@ -169,11 +188,12 @@ int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max)
  */
 void evpoll_put_back(struct evpoll_item *item, struct list_head *at)
 {
-	lockdep_assert_held(&item->ep->waiters.lock);
+	lockdep_assert_held(&evpoll_of(item)->waiters.lock);
 	if (test_and_set_bit(EVPOLL_QUEUED, &item->state))
 		return;
 	evpoll_stay_awake(item);
 	list_add(&item->ready, at);
+	evpoll_of(item)->nready++;
 }
 
 /*

@@ -14,6 +14,18 @@
 /* As EP_MAX_EVENTS of fs/eventpoll.c: the bytes fit into an int. */
 #define EVPOLL_MAX_EVENTS (INT_MAX / sizeof(struct epoll_event))
 
+/**
+ * struct evpoll_waiter - a task that sleeps for events
+ * @wait: on evpoll.waiters; its private pointer is the task
+ * @ep: the instance
+ * @need: items that must be ready before it wakes
+ */
+struct evpoll_waiter {
+	wait_queue_entry_t wait;
+	struct evpoll *ep;
+	unsigned int need;
+};
+
 static bool evpoll_look(struct evpoll *ep)
 {
 	bool available;
@@ -31,7 +43,15 @@ static bool evpoll_look(struct evpoll *ep)
  */
 static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
-	int woken = default_wake_function(wait, mode, sync, key);
+	struct evpoll_waiter *waiter = container_of(wait, struct evpoll_waiter, wait);
+	int woken;
+
+	/* It sleeps on, and another waiter's turn comes. */
+	if (waiter->ep->nready < waiter->need)
+		return 0;
+	woken = default_wake_function(wait, mode, sync, key);
+	if (woken)
+		evpoll_count(waiter->ep, wakeups, 1);
 
 	/* Pairs with list_empty_careful() in finish_wait(). */
 	list_del_init_careful(&wait->entry);
@@ -39,31 +59,33 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 }
 
 /*
- * Sleeps until a wakeup, a signal or the time; false when the time is over. Does not sleep when
- * a scan may find something.
+ * Sleeps until @need items are ready, a signal or the time; false when the time is over. Does
+ * not sleep when a scan may find something, or a flush when more than one item is needed.
  */
-static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires)
+static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires, unsigned int need)
 {
+	struct evpoll_waiter waiter = { .ep = ep, .need = need };
 	bool timed_out = false;
-	DEFINE_WAIT_FUNC(wait, evpoll_wake_function);
 
+	init_wait(&waiter.wait);
+	waiter.wait.func = evpoll_wake_function;
 	spin_lock_irq(&ep->waiters.lock);
 	/*
 	 * Under the lock that the wakeup is done with: an event comes before this look, or
 	 * finds us on the queue.
 	 */
-	if (evpoll_available(ep)) {
+	if (need > 1 ? evpoll_is_pending(ep) || ep->nready >= need : evpoll_available(ep)) {
 		spin_unlock_irq(&ep->waiters.lock);
 		return true;
 	}
 	/* At the head, as with epoll: who slept least has the warmest caches. */
-	__add_wait_queue_exclusive(&ep->waiters, &wait);
+	__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
 	__set_current_state(TASK_INTERRUPTIBLE);
 	spin_unlock_irq(&ep->waiters.lock);
 
 	timed_out = !schedule_hrtimeout_range(expires, current->timer_slack_ns,
 					      HRTIMER_MODE_ABS);
-	finish_wait(&ep->waiters, &wait);
+	finish_wait(&ep->waiters, &waiter.wait);
 	return !timed_out;
 }
 
@@ -85,15 +107,29 @@ static int evpoll_wait_events(struct evpoll *ep, struct epoll_event __user *to, 
 			return n;
 		if (signal_pending(current))
 			return -EINTR;
-		block = evpoll_sleep(ep, expires);
+		block = evpoll_sleep(ep, expires, 1);
 	}
+}
+
+/* Sleeps until @until at the latest, @need items are ready, or a signal. */
+static void evpoll_min_wait(struct evpoll *ep, ktime_t until, unsigned int need)
+{
+	bool enough;
+
+	do {
+		/* Other waiters may need less. */
+		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+		spin_lock_irq(&ep->waiters.lock);
+		enough = ep->nready >= need;
+		spin_unlock_irq(&ep->waiters.lock);
+	} while (!enough && !signal_pending(current) && evpoll_sleep(ep, &until, need));
 }
 
 ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
 {
 	struct evpoll *ep = file->private_data;
 	size_t max = min_t(size_t, count / sizeof(struct epoll_event), EVPOLL_MAX_EVENTS);
-	u64 timeout = READ_ONCE(ep->read_timeout_ns);
+	u64 timeout = READ_ONCE(ep->params.read_timeout_ns);
 	ktime_t expires;
 	int n;
 
@@ -156,6 +192,13 @@ static int evpoll_wait_checked(struct evpoll *ep, const struct evpoll_wait *wait
 		return -EINVAL;
 	if (!access_ok(to, wait->maxevents * sizeof(*to)))
 		return -EFAULT;
+	if (block && wait->min_wait_ns) {
+		ktime_t until = ktime_add_safe(ktime_get(), ns_to_ktime(wait->min_wait_ns));
+
+		if (expires && ktime_before(*expires, until))
+			until = *expires;
+		evpoll_min_wait(ep, until, wait->maxevents);
+	}
 	return evpoll_wait_events(ep, to, wait->maxevents, expires, block);
 }
 
@@ -166,7 +209,7 @@ long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait)
 	bool block = true;
 	int n;
 
-	if (wait->reserved)
+	if (wait->reserved || wait->min_wait_ns > KTIME_MAX)
 		return -EINVAL;
 	if (wait->timeout) {
 		if (get_timespec64(&timeout, u64_to_user_ptr(wait->timeout)))

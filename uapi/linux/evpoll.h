@@ -54,9 +54,12 @@ struct evpoll_ctl {
  * @sigmask: user pointer to the signal mask of the wait alone; 0 leaves the mask as it is
  * @sigsetsize: size of that mask in bytes (8 on all but MIPS), ignored without @sigmask
  * @maxevents: events that the array holds, greater than zero
+ * @min_wait_ns: do not return before this time is over, in ns, unless @maxevents items are ready,
+ *	a signal comes or the timeout ends; 0 is as epoll_pwait2(2). Without effect when the
+ *	timeout is zero
  * @reserved: must be zero
  *
- * Source: epoll_pwait2(2). Returns the number of events, 0 when the time is over. Errors:
+ * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns. Returns the number of events, 0 when the time is over. Errors:
  * EINTR (a signal came), EINVAL (@maxevents, the time, @sigsetsize or @reserved), EFAULT.
  */
 struct evpoll_wait {
@@ -65,18 +68,74 @@ struct evpoll_wait {
 	__u64 sigmask;
 	__u32 sigsetsize;
 	__u32 maxevents;
+	__u64 min_wait_ns;
 	__u64 reserved;
 };
+
+/* No pending list, no NAPI, no window: each callback wakes a waiter itself, as epoll's does. */
+#define EVPOLL_UNBATCHED	(1U << 0)
+/* The window is only used while events come so fast that it collects some: see coalesce_usecs. */
+#define EVPOLL_ADAPTIVE		(1U << 1)
+/* Measure the time from callback to delivery, for struct evpoll_stats. */
+#define EVPOLL_LATENCY		(1U << 2)
 
 /**
  * struct evpoll_params - settings of an instance
  * @read_timeout_ns: how long read() waits at most, in ns; 0 (the default) is for ever, as
  *	with SO_RCVTIMEO of socket(7)
+ * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY
+ * @budget: items that one NAPI poll moves at most, 1 to 64; 0 is the default (64)
+ * @coalesce_usecs: the window: the longest delay between the first event that nobody has seen
+ *	and the wakeup for it, in us, up to 1000000; 0 is none. As rx-usecs of ethtool -C
+ * @coalesce_events: in a window, wake at once when so many items are pending; 0 is no such
+ *	limit. As rx-frames of ethtool -C
  *
- * A larger time than KTIME_MAX (2^63 - 1 ns) is EINVAL.
+ * EVPOLL_IOC_SET_PARAMS sets them all, for events from then on; what is pending is flushed.
+ * Values that a new instance has are parameters of the module. A value out of its range, or a
+ * time above KTIME_MAX (2^63 - 1 ns), is EINVAL, and nothing is changed.
+ *
+ * A waiter that is awake, and one that does not wait, sees all events at once whatever the
+ * window is. So does EPOLLEXCLUSIVE, whose callback must say at once whether it woke a waiter.
  */
 struct evpoll_params {
 	__u64 read_timeout_ns;
+	__u32 flags;
+	__u32 budget;
+	__u32 coalesce_usecs;
+	__u32 coalesce_events;
+};
+
+#define EVPOLL_LATENCY_SLOTS 32
+
+/**
+ * struct evpoll_stats - what an instance has done since it was opened
+ * @callbacks: wake callbacks for events in the mask of an item
+ * @queued: of these, those that made an item pending or ready (the others found it so)
+ * @polls: NAPI polls that had a turn for the instance
+ * @exhausted: of these, those that used up the budget
+ * @inline_flushes: flushes by the callback itself
+ * @timer_flushes: windows that ended
+ * @wakeups: waiters woken
+ * @reads: scans of the ready list by waiters
+ * @delivered: events
+ * @spurious: items that a waiter asked in vain
+ * @latency: with EVPOLL_LATENCY, events by the time from callback to delivery: slot n counts
+ *	those of 2^n to 2^(n+1) - 1 ns, slot 0 also 0, the last one all longer
+ *
+ * Counters are per CPU and added up without a lock: they are right when nothing happens.
+ */
+struct evpoll_stats {
+	__u64 callbacks;
+	__u64 queued;
+	__u64 polls;
+	__u64 exhausted;
+	__u64 inline_flushes;
+	__u64 timer_flushes;
+	__u64 wakeups;
+	__u64 reads;
+	__u64 delivered;
+	__u64 spurious;
+	__u64 latency[EVPOLL_LATENCY_SLOTS];
 };
 
 #define EVPOLL_IOC_MAGIC	0xEB
@@ -85,5 +144,6 @@ struct evpoll_params {
 #define EVPOLL_IOC_WAIT		_IOW(EVPOLL_IOC_MAGIC, 1, struct evpoll_wait)
 #define EVPOLL_IOC_SET_PARAMS	_IOW(EVPOLL_IOC_MAGIC, 2, struct evpoll_params)
 #define EVPOLL_IOC_GET_PARAMS	_IOR(EVPOLL_IOC_MAGIC, 3, struct evpoll_params)
+#define EVPOLL_IOC_GET_STATS	_IOR(EVPOLL_IOC_MAGIC, 4, struct evpoll_stats)
 
 #endif /* _UAPI_LINUX_EVPOLL_H */

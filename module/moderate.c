@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moderation: how long, and how much, is collected before a wakeup, as ethtool -C has it for
+ * the interrupts of a NIC.
+ *
+ * With a window, the first event after a flush arms a timer, and events stay pending until it
+ * fires or enough of them are there. The timer runs in softirq; what ends the window flushes
+ * all CPUs, with one wakeup.
+ */
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+
+#include "compat.h"
+#include "evpoll.h"
+
+#define EVPOLL_KNOWN_FLAGS (EVPOLL_UNBATCHED | EVPOLL_ADAPTIVE | EVPOLL_LATENCY)
+#define EVPOLL_MAX_WINDOW_US USEC_PER_SEC
+
+/* EVPOLL_ADAPTIVE: a window is worth its delay if it collects so many events. */
+#define EVPOLL_ADAPTIVE_EVENTS 8
+
+/**
+ * struct evpoll_knob - a module parameter: what new instances have
+ * @value: first, for param_set_uint_minmax() and param_get_uint()
+ * @min: smallest value
+ * @max: largest value
+ */
+struct evpoll_knob {
+	unsigned int value;
+	unsigned int min;
+	unsigned int max;
+};
+
+static int evpoll_knob_set(const char *value, const struct kernel_param *kp)
+{
+	const struct evpoll_knob *knob = kp->arg;
+
+	return param_set_uint_minmax(value, kp, knob->min, knob->max);
+}
+
+static const struct kernel_param_ops evpoll_knob_ops = {
+	.set = evpoll_knob_set,
+	.get = param_get_uint,
+};
+
+static struct evpoll_knob evpoll_budget = { NAPI_POLL_WEIGHT, 1, NAPI_POLL_WEIGHT };
+module_param_cb(budget, &evpoll_knob_ops, &evpoll_budget, 0644);
+MODULE_PARM_DESC(budget, "items that a NAPI poll moves at most");
+
+static struct evpoll_knob evpoll_usecs = { 0, 0, EVPOLL_MAX_WINDOW_US };
+module_param_cb(coalesce_usecs, &evpoll_knob_ops, &evpoll_usecs, 0644);
+MODULE_PARM_DESC(coalesce_usecs, "longest delay from an event to the wakeup, in us, 0: none");
+
+static struct evpoll_knob evpoll_events = { 0, 0, INT_MAX };
+module_param_cb(coalesce_events, &evpoll_knob_ops, &evpoll_events, 0644);
+MODULE_PARM_DESC(coalesce_events, "wake at once when so many are pending, 0: no such limit");
+
+static struct evpoll_knob evpoll_flags = { 0, 0, EVPOLL_KNOWN_FLAGS };
+module_param_cb(flags, &evpoll_knob_ops, &evpoll_flags, 0644);
+MODULE_PARM_DESC(flags, "1: unbatched, 2: adaptive, 4: measure latency");
+
+void evpoll_params_default(struct evpoll_params *params)
+{
+	/* Any value that a parameter had is good. */
+	params->budget = READ_ONCE(evpoll_budget.value);
+	params->coalesce_usecs = READ_ONCE(evpoll_usecs.value);
+	params->coalesce_events = READ_ONCE(evpoll_events.value);
+	params->flags = READ_ONCE(evpoll_flags.value);
+}
+
+long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
+{
+	if (!params->budget)
+		params->budget = READ_ONCE(evpoll_budget.value);
+	if (params->read_timeout_ns > KTIME_MAX || (params->flags & ~EVPOLL_KNOWN_FLAGS) ||
+	    params->budget > evpoll_budget.max || params->coalesce_usecs > evpoll_usecs.max ||
+	    params->coalesce_events > evpoll_events.max)
+		return -EINVAL;
+
+	mutex_lock(&ep->mtx);
+	WRITE_ONCE(ep->params.read_timeout_ns, params->read_timeout_ns);
+	WRITE_ONCE(ep->params.flags, params->flags);
+	WRITE_ONCE(ep->params.budget, params->budget);
+	WRITE_ONCE(ep->params.coalesce_usecs, params->coalesce_usecs);
+	WRITE_ONCE(ep->params.coalesce_events, params->coalesce_events);
+	mutex_unlock(&ep->mtx);
+	/* What waits for the end of a window that may have been longer. */
+	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+	return 0;
+}
+
+/*
+ * Follows the time between events and says how long it takes until enough of them have come.
+ * Events on several CPUs may spoil each other's numbers; it is an estimate.
+ */
+static u64 evpoll_adapt(struct evpoll *ep, u64 max_ns)
+{
+	u64 now = ktime_get_ns();
+	u64 gap = min(now - READ_ONCE(ep->event_ns), 2 * max_ns);
+	u64 mean = READ_ONCE(ep->gap_ns);
+
+	mean = mean - mean / 8 + gap / 8;
+	WRITE_ONCE(ep->event_ns, now);
+	WRITE_ONCE(ep->gap_ns, mean);
+	return EVPOLL_ADAPTIVE_EVENTS * mean;
+}
+
+/* The window for an event that comes now, in ns; 0 is none. */
+u64 evpoll_window_ns(struct evpoll *ep)
+{
+	u64 max_ns = (u64)READ_ONCE(ep->params.coalesce_usecs) * NSEC_PER_USEC;
+	u64 window_ns;
+
+	if (!max_ns || !(READ_ONCE(ep->params.flags) & EVPOLL_ADAPTIVE))
+		return max_ns;
+	window_ns = evpoll_adapt(ep, max_ns);
+	return window_ns > max_ns ? 0 : window_ns;
+}
+
+static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
+{
+	struct evpoll *ep = container_of(timer, struct evpoll, timer);
+
+	clear_bit(EVPOLL_ARMED, &ep->state);
+	/* Pairs with test_and_set_bit() in evpoll_moderate(): it arms, or we see its item. */
+	smp_mb__after_atomic();
+	evpoll_count(ep, timer_flushes, 1);
+	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+	evpoll_put(ep);
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * The callback of @source made it pending in a window. From any context but NMI, with the lock
+ * of the file's wait queue held.
+ */
+void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns)
+{
+	unsigned int events = READ_ONCE(ep->params.coalesce_events);
+
+	if (events && atomic_inc_return(&ep->noted) >= events) {
+		evpoll_flush_all(ep, source, EVPOLL_WAKEUP);
+		return;
+	}
+	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
+		return;
+	refcount_inc(&ep->refs);
+	hrtimer_start(&ep->timer, ns_to_ktime(window_ns), HRTIMER_MODE_REL_SOFT);
+}
+
+void evpoll_moderate_init(struct evpoll *ep)
+{
+	compat_hrtimer_setup(&ep->timer, evpoll_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+}
+
+/*
+ * At release: nobody waits for the window any more. An item whose file is being closed may
+ * still arm the timer once; it has a reference then.
+ */
+void evpoll_moderate_end(struct evpoll *ep)
+{
+	WRITE_ONCE(ep->params.coalesce_usecs, 0);
+	if (hrtimer_cancel(&ep->timer)) {
+		clear_bit(EVPOLL_ARMED, &ep->state);
+		evpoll_put(ep);
+	}
+}
