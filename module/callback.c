@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "evpoll.h"
+#include "trace.h"
 
 /* Without a key, the waker does not say what happened: it may be anything. */
 static bool evpoll_is_wanted(__poll_t events, __poll_t what)
@@ -35,6 +36,7 @@ static bool evpoll_note_news(struct evpoll_item *item, __poll_t events, __poll_t
 	__poll_t uring = what & EPOLL_URING_WAKE;
 	struct evpoll *ep = evpoll_of(item);
 
+	trace_evpoll_callback(item, what);
 	evpoll_count(ep, callbacks, 1);
 	if (events & EPOLLEXCLUSIVE)
 		return evpoll_queue_at_once(item, uring, wakeup) &&

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "evpoll.h"
+#include "trace.h"
 
 /*
  * What a mask may hold. epoll lets any other bit pass; here it is refused, so that a later
@@ -168,5 +169,6 @@ long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
 	error = evpoll_ctl_file(file, fd_file(target), &ctl);
 out:
 	fdput(target);
+	trace_evpoll_ctl(file->private_data, &ctl, error);
 	return error;
 }

@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 
 #include "evpoll.h"
+#include "trace.h"
 
 /* Items in hand at a time: few locks, and few files held from closing. */
 #define EVPOLL_CHUNK 16
@@ -66,8 +67,8 @@ static void evpoll_report(struct evpoll_item *item)
  * @reported of @found items were copied out; the others stay where they were, in their order.
  * An item may be gone when its file is given back.
  */
-static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items, int found,
-			  int reported)
+static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items,
+			  const struct epoll_event *events, int found, int reported)
 {
 	bool latency = READ_ONCE(ep->params.flags) & EVPOLL_LATENCY;
 	u64 now = latency ? ktime_get_ns() : 0;
@@ -77,6 +78,7 @@ static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items, int fou
 	for (i = 0; i < reported; i++) {
 		if (latency && items[i]->noted_ns)
 			evpoll_count_latency(items[i], now);
+		trace_evpoll_deliver(items[i], events[i].events);
 		evpoll_report(items[i]);
 	}
 	for (i = found; i-- > reported;)
@@ -121,7 +123,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 			break;
 		found = evpoll_ask(items, events, n);
 		reported = evpoll_copy_out(to + done, events, found);
-		evpoll_settle(ep, items, found, reported);
+		evpoll_settle(ep, items, events, found, reported);
 		fault = reported < found;
 		done += reported;
 		cond_resched();

@@ -19,6 +19,7 @@
  *   callback.c   the watched file wakes its wait queue; the item becomes pending
  *   pending.c    a list per CPU; from there to the ready list, in batches
  *   napi.c       ... in softirq, when the callback ran in an interrupt
+ *   moderate.c   ... or at the end of a window
  *   ready.c      the ready list, and the wakeup
  *   wait.c       the waiter
  *   deliver.c    looks at each ready item again and copies events out

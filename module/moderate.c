@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "evpoll.h"
+#include "trace.h"
 
 #define EVPOLL_KNOWN_FLAGS (EVPOLL_UNBATCHED | EVPOLL_ADAPTIVE | EVPOLL_LATENCY)
 #define EVPOLL_MAX_WINDOW_US USEC_PER_SEC
@@ -126,6 +127,7 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 	clear_bit(EVPOLL_ARMED, &ep->state);
 	/* Pairs with test_and_set_bit() in evpoll_moderate(): it arms, or we see its item. */
 	smp_mb__after_atomic();
+	trace_evpoll_window_end(ep);
 	evpoll_count(ep, timer_flushes, 1);
 	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
 	evpoll_put(ep);
@@ -147,6 +149,7 @@ void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_n
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
 		return;
 	refcount_inc(&ep->refs);
+	trace_evpoll_window_start(ep, window_ns);
 	hrtimer_start(&ep->timer, ns_to_ktime(window_ns), HRTIMER_MODE_REL_SOFT);
 }
 

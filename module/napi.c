@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "evpoll.h"
+#include "trace.h"
 
 /**
  * struct evpoll_napi - one CPU's NAPI context
@@ -83,6 +84,7 @@ static int evpoll_napi_poll(struct napi_struct *napi, int budget)
 	while (done < budget && (pending = evpoll_napi_next(en)))
 		done += evpoll_napi_turn(pending, budget - done);
 	/* As in any driver: less than the budget means that there is no more to do. */
+	trace_evpoll_napi_poll(done, budget);
 	if (done < budget)
 		napi_complete_done(napi, done);
 	return done;

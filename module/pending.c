@@ -18,6 +18,7 @@
 #include <linux/preempt.h>
 
 #include "evpoll.h"
+#include "trace.h"
 
 /* Items that a waiter's flush moves at a time, with interrupts off. */
 #define EVPOLL_FLUSH_BATCH 64
@@ -58,6 +59,7 @@ static int evpoll_move(struct evpoll_pending *pending, int budget, __poll_t *uri
 		list_add_tail(&item->ready, &ep->ready);
 	}
 	ep->nready += moved;
+	trace_evpoll_flush(pending, moved);
 	if (pending->batch)
 		set_bit(pending->cpu, ep->pending_cpus);
 	return moved;

@@ -11,6 +11,9 @@
 
 #include "evpoll.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 static DEFINE_MUTEX(evpoll_all_mutex);
 static LIST_HEAD(evpoll_all);
 static struct dentry *evpoll_debugfs;

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "evpoll.h"
+#include "trace.h"
 
 /* As EP_MAX_EVENTS of fs/eventpoll.c: the bytes fit into an int. */
 #define EVPOLL_MAX_EVENTS (INT_MAX / sizeof(struct epoll_event))
@@ -50,8 +51,10 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 	if (waiter->ep->nready < waiter->need)
 		return 0;
 	woken = default_wake_function(wait, mode, sync, key);
-	if (woken)
+	if (woken) {
+		trace_evpoll_wakeup(waiter->ep, wait->private);
 		evpoll_count(waiter->ep, wakeups, 1);
+	}
 
 	/* Pairs with list_empty_careful() in finish_wait(). */
 	list_del_init_careful(&wait->entry);
@@ -83,9 +86,11 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires, unsigned int need)
 	__set_current_state(TASK_INTERRUPTIBLE);
 	spin_unlock_irq(&ep->waiters.lock);
 
+	trace_evpoll_sleep(ep);
 	timed_out = !schedule_hrtimeout_range(expires, current->timer_slack_ns,
 					      HRTIMER_MODE_ABS);
 	finish_wait(&ep->waiters, &waiter.wait);
+	trace_evpoll_run(ep);
 	return !timed_out;
 }
 
