@@ -13,7 +13,8 @@
  * here after synchronize_rcu_tasks(), which takes a task that sleeps for one that has left.
  *
  * All items of a file, of whatever instance, are in a ring. The first one is in a hash table by
- * file, where every close in the system looks, and nearly every one finds nothing.
+ * file, where every close in the system looks, and nearly every one finds nothing. If the file
+ * is an instance, its items are in a list there instead, for nest.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -33,20 +34,44 @@ static const struct rhashtable_params evpoll_watched_params = {
 };
 
 /*
- * The first item of the ring, or NULL. Caller holds f_lock, or is the hook: with the last
- * reference gone nobody else changes the ring.
+ * The first item of the file, or NULL. Caller holds the lock, or is the hook: with the last
+ * reference gone nobody else changes it.
  */
-struct evpoll_item *evpoll_watched_first(struct file *file)
+static struct evpoll_item *evpoll_watched_first(struct file *file)
 {
+	struct evpoll *ep = file->private_data;
+
+	if (is_evpoll_file(file))
+		return list_first_entry_or_null(&ep->watchers, struct evpoll_item, siblings);
 	return rhashtable_lookup_fast(&evpoll_watched, &file, evpoll_watched_params);
 }
 
-/* Into the ring of the file. Caller holds a reference on it. */
+static void evpoll_watch_instance(struct evpoll_item *item, struct evpoll *below)
+{
+	spin_lock(&below->watchers_lock);
+	list_add_tail(&item->siblings, &below->watchers);
+	spin_unlock(&below->watchers_lock);
+	atomic_inc(&below->nwatchers);
+}
+
+static void evpoll_unwatch_instance(struct evpoll_item *item, struct evpoll *below)
+{
+	spin_lock(&below->watchers_lock);
+	list_del(&item->siblings);
+	spin_unlock(&below->watchers_lock);
+	atomic_dec(&below->nwatchers);
+}
+
+/* To the items of the file. Caller holds a reference on it. */
 int evpoll_watch(struct evpoll_item *item)
 {
 	struct evpoll_item *first;
 	int error = 0;
 
+	if (is_evpoll_file(item->file)) {
+		evpoll_watch_instance(item, item->file->private_data);
+		return 0;
+	}
 	INIT_LIST_HEAD(&item->siblings);
 	spin_lock(&item->file->f_lock);
 	first = rhashtable_lookup_get_insert_fast(&evpoll_watched, &item->watched,
@@ -55,8 +80,6 @@ int evpoll_watch(struct evpoll_item *item)
 		error = PTR_ERR(first);
 	else if (first)
 		list_add_tail(&item->siblings, &first->siblings);
-	if (!error && is_evpoll_file(item->file))
-		atomic_inc(&((struct evpoll *)item->file->private_data)->watchers);
 	spin_unlock(&item->file->f_lock);
 	/* E2BIG and EBUSY: the table cannot grow for now. */
 	return error ? -ENOMEM : 0;
@@ -67,6 +90,10 @@ void evpoll_unwatch(struct evpoll_item *item)
 {
 	struct evpoll_item *next;
 
+	if (is_evpoll_file(item->file)) {
+		evpoll_unwatch_instance(item, item->file->private_data);
+		return;
+	}
 	spin_lock(&item->file->f_lock);
 	next = list_next_entry(item, siblings);
 	if (list_empty(&item->siblings))
@@ -75,9 +102,26 @@ void evpoll_unwatch(struct evpoll_item *item)
 		rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
 					evpoll_watched_params);
 	list_del(&item->siblings);
-	if (is_evpoll_file(item->file))
-		atomic_dec(&((struct evpoll *)item->file->private_data)->watchers);
 	spin_unlock(&item->file->f_lock);
+}
+
+/* For nest.c: counts something for each item of a plain file, until it says that it is enough. */
+bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, int *count),
+			int *count)
+{
+	struct evpoll_item *first, *item;
+	bool found = false;
+
+	spin_lock(&file->f_lock);
+	item = first = evpoll_watched_first(file);
+	while (item && !found) {
+		found = fn(item, count);
+		item = list_next_entry(item, siblings);
+		if (item == first)
+			break;
+	}
+	spin_unlock(&file->f_lock);
+	return found;
 }
 
 static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,

@@ -20,24 +20,16 @@
 #endif
 
 /*
- * The file that @from points to, referenced; NULL if its last reference is gone, so that
- * __fput() is on its way. @from may become NULL meanwhile, but not another file. 6.7 made struct
- * file SLAB_TYPESAFE_BY_RCU (0ede61d8589c) and 6.13 changed the type of its counter;
- * get_file_active() hides both.
+ * A reference on a file whose memory is known to be there, unless its last one is gone and
+ * __fput() is on its way. 6.7 made struct file SLAB_TYPESAFE_BY_RCU (0ede61d8589c) and 6.13
+ * changed the type of its counter; get_file_active() hides both.
  */
-static inline struct file *compat_file_tryget(struct file **from)
+static inline bool compat_file_tryget(struct file **file)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-	return get_file_active(from);
+	return get_file_active(file);
 #else
-	struct file *file;
-
-	rcu_read_lock();
-	file = READ_ONCE(*from);
-	if (file && !atomic_long_inc_not_zero(&file->f_count))
-		file = NULL;
-	rcu_read_unlock();
-	return file;
+	return atomic_long_inc_not_zero(&(*file)->f_count);
 #endif
 }
 

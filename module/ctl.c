@@ -124,10 +124,8 @@ static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct
 		(events & ~EVPOLL_EXCLUSIVE_OK_BITS));
 }
 
-/* @file: of the instance; @target: the watched file. */
-static long evpoll_ctl_file(struct file *file, struct file *target, const struct evpoll_ctl *ctl)
+static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct evpoll_ctl *ctl)
 {
-	struct evpoll *ep = file->private_data;
 	int nested, error;
 
 	if (evpoll_exclusive_is_wrong(ctl, target))
@@ -138,7 +136,7 @@ static long evpoll_ctl_file(struct file *file, struct file *target, const struct
 	 */
 	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(target))
 		return -ELOOP;
-	nested = evpoll_ctl_lock(file, ctl->op, target);
+	nested = evpoll_ctl_lock(ep, ctl->op, target);
 	if (nested < 0)
 		return nested;
 	error = evpoll_change(ep, target, ctl, nested);
@@ -166,7 +164,7 @@ long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
 	error = -EINVAL;
 	if (fd_file(target) == file)
 		goto out;
-	error = evpoll_ctl_file(file, fd_file(target), &ctl);
+	error = evpoll_ctl_file(file->private_data, fd_file(target), &ctl);
 out:
 	fdput(target);
 	trace_evpoll_ctl(file->private_data, &ctl, error);

@@ -33,8 +33,9 @@
  *     > evpoll.mtx              mutex; CTL and scans of the ready list. Nests from an instance
  *                               to one that it watches, with the depth as lockdep subclass
  *       > file->f_lock          spinlock, process context, of the watched file; the ring of
- *                               its items. Nests from a file to those of the instances that
- *                               watch it, in nest.c alone, under nest_mutex
+ *                               its items
+ *         > evpoll.watchers_lock spinlock, process context; the same for an instance. Nests,
+ *                               in nest.c alone, to those of the instances that watch it
  *       > evpoll.tree_lock      spinlock, process context; the tree of items
  *       > lock of a wait queue of the watched file; the wake callback runs under it
  *         > evpoll.waiters.lock spinlock, interrupt safe; the ready list and the waiters. The
@@ -42,8 +43,8 @@
  *         > evpoll.pollers.lock as any wait queue's. Nests from an instance to one that
  *                               watches it, see evpoll_wake_pollers()
  *
- * Of f_lock, tree_lock and the lock of the wait queue none is taken inside the other;
- * waiters.lock and pollers.lock neither. evpoll_users (limits.c) and the buckets of
+ * Of f_lock and watchers_lock, tree_lock, and the lock of the wait queue none is taken inside
+ * another; waiters.lock and pollers.lock neither. evpoll_users (limits.c) and the buckets of
  * evpoll_watched (close.c, inside f_lock) have locks of their own.
  *
  * Who holds what alive
@@ -71,9 +72,8 @@
  * no callback runs any more; off pending and ready; out of the tree and the table of watched
  * files. The memory goes after an RCU grace period, for those who look into that table.
  *
- * The instance goes when its file, its items and NAPI have let go of it (evpoll_put()). So
- * under f_lock of a file the instances of the items in its ring are there. Their files may not:
- * evpoll.file is NULL from release on, and compat_file_tryget() knows the rest.
+ * The instance goes when its file, its items, NAPI and the timer have let go of it
+ * (evpoll_put()). So under the lock of a file's items their instances are there.
  */
 #ifndef EVPOLL_H
 #define EVPOLL_H
@@ -162,7 +162,8 @@ enum {
  * @node: in evpoll.items, by (file, fd); evpoll.tree_lock
  * @rcu: frees it, after removal
  * @watched: in evpoll_watched, if it is the first item of its file
- * @siblings: a ring of all items of the file; file->f_lock
+ * @siblings: a ring of all items of the file; file->f_lock. If the file is an instance: in its
+ *	evpoll.watchers
  * @file: the watched file; constant
  * @fd: its number, as the caller gave it; constant
  * @events: mask; written under evpoll.mtx, read by the callback without
@@ -255,8 +256,7 @@ enum {
  * @tree_lock: for @items
  * @items: all items
  * @pending: per CPU
- * @refs: its file, each item, each evpoll_pending that NAPI has
- * @file: for the walk upwards in nest.c; NULL from release on
+ * @refs: its file, each item, each evpoll_pending that NAPI has, the timer when armed
  * @user: whose watches are counted
  * @params: written under @mtx with WRITE_ONCE, each field alone; read with READ_ONCE, any value
  *	a reader sees is good
@@ -269,7 +269,9 @@ enum {
  * @opener: name of the task that opened it
  * @pid: its process
  * @ws: keeps the system awake while a scan moves between items'; @mtx
+ * @watchers_lock: for @watchers
  * @watchers: items that watch this instance
+ * @nwatchers: their number, and one for an ADD that is being checked
  * @visit_gen: nest_mutex
  * @visit_depth: nest_mutex
  * @rcu: frees it; the timer may be the last that lets go, and is not done with itself then
@@ -289,7 +291,6 @@ struct evpoll {
 	struct rb_root items;
 	struct evpoll_pending __percpu *pending;
 	refcount_t refs;
-	struct file *file;
 	struct evpoll_user *user;
 	struct evpoll_params params;
 	unsigned long state;
@@ -301,7 +302,9 @@ struct evpoll {
 	char opener[TASK_COMM_LEN];
 	pid_t pid;
 	struct wakeup_source *ws;
-	atomic_t watchers;
+	spinlock_t watchers_lock;
+	struct list_head watchers;
+	atomic_t nwatchers;
 	u8 visit_depth;
 	u64 visit_gen;
 	struct rcu_head rcu;
@@ -333,7 +336,7 @@ static inline bool is_evpoll_file(const struct file *file)
 long evpoll_ctl(struct file *file, const struct evpoll_ctl *ctl);
 
 /* nest.c */
-int evpoll_ctl_lock(struct file *file, int op, struct file *target);
+int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target);
 void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested);
 bool evpoll_too_many_paths(struct file *file);
 
@@ -422,7 +425,8 @@ __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 /* close.c */
 int evpoll_watch(struct evpoll_item *item);
 void evpoll_unwatch(struct evpoll_item *item);
-struct evpoll_item *evpoll_watched_first(struct file *file);
+bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, int *count),
+			int *count);
 int evpoll_close_init(void);
 void evpoll_close_exit(void);
 

@@ -93,10 +93,11 @@ static int evpoll_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&ep->pollers);
 	spin_lock_init(&ep->tree_lock);
 	ep->items = RB_ROOT;
+	spin_lock_init(&ep->watchers_lock);
+	INIT_LIST_HEAD(&ep->watchers);
 	refcount_set(&ep->refs, 1);
 	evpoll_params_default(&ep->params);
 	evpoll_moderate_init(ep);
-	ep->file = file;
 	file->private_data = ep;
 	atomic_inc(&evpoll_instances);
 	evpoll_stats_add(ep);
@@ -145,8 +146,6 @@ static int evpoll_release(struct inode *inode, struct file *file)
 {
 	struct evpoll *ep = file->private_data;
 
-	/* Pairs with the walk upwards in nest.c: it may come here through an item. */
-	WRITE_ONCE(ep->file, NULL);
 	while (evpoll_remove_one(ep))
 		cond_resched();
 	evpoll_stats_del(ep);

@@ -12,9 +12,10 @@
  * what neither would be allowed to. Items may go at any time, which only makes the graph
  * smaller.
  *
- * Walks go down through the trees of items, one file at a time, with a reference on it; and up
- * through the rings of items, from file to items, to their instances, to the files of these,
- * with the f_lock of each file on the way.
+ * Walks go down through the trees of items, one file at a time, with a reference on it, or on
+ * the instance: a link to one that is being closed carries wakeups until the hook has removed
+ * it, and counts. And up from a file to its items, to their instances, to the items that watch
+ * these, with the lock of each list of items on the way, which keeps the next instance too.
  */
 
 #include "compat.h"
@@ -31,149 +32,132 @@ static u64 evpoll_visit_gen;
 /**
  * struct evpoll_step - where a walk over the watched files of an instance is
  * @file: the current one: a key, not to be looked into
- * @held: the same, referenced, or NULL when it is being closed
+ * @below: its instance, referenced; NULL for a plain file
+ * @plain: a plain file, referenced; NULL when it is being closed, and not worth a look
  */
 struct evpoll_step {
 	struct file *file;
-	struct file *held;
+	struct evpoll *below;
+	struct file *plain;
 };
 
-/* Of several items of one file the walk only sees the last. */
+/* To the next file; of several items of one file the walk only sees one. */
 static bool evpoll_step(struct evpoll *ep, struct evpoll_step *step)
 {
 	struct evpoll_item *item;
 
+	step->below = NULL;
+	step->plain = NULL;
 	spin_lock(&ep->tree_lock);
 	item = evpoll_item_after(ep, step->file, INT_MAX);
 	if (item) {
 		step->file = item->file;
-		step->held = evpoll_item_tryget(item) ? item->file : NULL;
+		if (is_evpoll_file(item->file)) {
+			/* While the item is in the tree, the file is not released. */
+			step->below = item->file->private_data;
+			refcount_inc(&step->below->refs);
+		} else if (evpoll_item_tryget(item)) {
+			step->plain = item->file;
+		}
 	}
 	spin_unlock(&ep->tree_lock);
 	cond_resched();
 	return item;
 }
 
+static void evpoll_step_put(struct evpoll_step *step)
+{
+	if (step->below)
+		evpoll_put(step->below);
+	if (step->plain)
+		evpoll_fput(step->plain);
+}
+
 /* The longest chain down from @ep, or more than allowed when it comes to @into. */
 static int evpoll_depth_below(struct evpoll *ep, struct evpoll *into, int depth)
 {
 	struct evpoll_step step = {};
-	struct evpoll *below;
 	int longest = 0;
 
 	if (ep->visit_gen == evpoll_visit_gen)
 		return ep->visit_depth;
 	ep->visit_gen = evpoll_visit_gen;
 	while (longest <= EVPOLL_MAX_NESTS && evpoll_step(ep, &step)) {
-		if (!step.held)
-			continue;
-		below = step.held->private_data;
-		if (!is_evpoll_file(step.held))
-			;
-		else if (below == into || depth > EVPOLL_MAX_NESTS)
+		if (step.below == into || (step.below && depth > EVPOLL_MAX_NESTS))
 			longest = EVPOLL_MAX_NESTS + 1;
-		else
-			longest = max(longest, evpoll_depth_below(below, into, depth + 1) + 1);
-		evpoll_fput(step.held);
+		else if (step.below)
+			longest = max(longest,
+				      evpoll_depth_below(step.below, into, depth + 1) + 1);
+		evpoll_step_put(&step);
 	}
 	ep->visit_depth = longest;
 	return longest;
 }
 
 /*
- * The file of the item's instance, if the instance is watched too: a way up, referenced. NULL
- * when it ends here, or is about to.
+ * The longest chain up from @ep. What the walk down has visited is below, and so not above.
+ * @nests: locks of instances below that are held.
  */
-static struct file *evpoll_way_up(struct evpoll_item *item)
+static int evpoll_depth_above(struct evpoll *ep, int nests)
 {
-	struct evpoll *ep = evpoll_of(item);
-
-	if (!atomic_read(&ep->watchers))
-		return NULL;
-	/* Pairs with WRITE_ONCE() in evpoll_release(). */
-	return compat_file_tryget(&ep->file);
-}
-
-/* The ring of items has no head: it ends where it began. Caller holds f_lock. */
-static struct evpoll_item *evpoll_next_sibling(struct evpoll_item *item,
-					       struct evpoll_item *first)
-{
-	item = list_next_entry(item, siblings);
-	return item == first ? NULL : item;
-}
-
-/*
- * The longest chain up from the instance of @file. What the walk down has visited is below, and
- * so not above. @nests: files below that are locked.
- */
-static int evpoll_depth_above(struct file *file, int nests)
-{
-	struct evpoll *ep = file->private_data;
-	struct evpoll_item *item, *first;
-	struct file *upper;
+	struct evpoll_item *item;
 	int longest = 0;
 
 	if (ep->visit_gen == evpoll_visit_gen)
 		return ep->visit_depth;
-	spin_lock_nested(&file->f_lock, nests);
-	first = evpoll_watched_first(file);
-	for (item = first; item; item = evpoll_next_sibling(item, first)) {
-		upper = evpoll_way_up(item);
-		longest = max(longest, upper ? evpoll_depth_above(upper, nests + 1) + 1 : 1);
-		if (upper)
-			fput(upper);
-	}
-	spin_unlock(&file->f_lock);
+	spin_lock_nested(&ep->watchers_lock, nests);
+	list_for_each_entry(item, &ep->watchers, siblings)
+		longest = max(longest, evpoll_depth_above(evpoll_of(item), nests + 1) + 1);
+	spin_unlock(&ep->watchers_lock);
 	ep->visit_gen = evpoll_visit_gen;
 	ep->visit_depth = longest;
 	return longest;
 }
 
-/* May the instance of @file watch @below? */
-static bool evpoll_loops(struct file *file, struct evpoll *below)
+/* May @ep watch @below? */
+static bool evpoll_loops(struct evpoll *ep, struct evpoll *below)
 {
 	int down;
 
 	evpoll_visit_gen++;
-	down = evpoll_depth_below(below, file->private_data, 0);
+	down = evpoll_depth_below(below, ep, 0);
 	return down > EVPOLL_MAX_NESTS ||
-	       down + 1 + evpoll_depth_above(file, 0) > EVPOLL_MAX_NESTS;
+	       down + 1 + evpoll_depth_above(ep, 0) > EVPOLL_MAX_NESTS;
 }
 
 /*
- * Counts the ways up from @file by their length. No mark against coming to an instance twice:
- * each way counts, and the limits bound the walk.
+ * Counts the ways that go up through @ep, where they have @length, by their length at the end.
+ * No mark against coming to an instance twice: each way counts, and the limits bound the walk.
  */
-static bool evpoll_count_paths(struct file *file, int length, int *count)
+static bool evpoll_count_paths(struct evpoll *ep, int length, int *count)
 {
-	struct evpoll_item *item, *first;
+	struct evpoll_item *item;
 	bool too_many = false;
-	struct file *upper;
 
 	if (length > EVPOLL_MAX_NESTS)
 		return true;
-	spin_lock_nested(&file->f_lock, length);
-	first = evpoll_watched_first(file);
-	for (item = first; item; item = evpoll_next_sibling(item, first)) {
-		upper = evpoll_way_up(item);
-		if (upper) {
-			too_many = evpoll_count_paths(upper, length + 1, count);
-			fput(upper);
-		} else {
-			too_many = ++count[length] > evpoll_path_limits[length];
-		}
+	spin_lock_nested(&ep->watchers_lock, length);
+	if (list_empty(&ep->watchers))
+		too_many = ++count[length] > evpoll_path_limits[length];
+	list_for_each_entry(item, &ep->watchers, siblings) {
+		too_many = evpoll_count_paths(evpoll_of(item), length + 1, count);
 		if (too_many)
 			break;
 	}
-	spin_unlock(&file->f_lock);
+	spin_unlock(&ep->watchers_lock);
 	return too_many;
+}
+
+static bool evpoll_count_item_paths(struct evpoll_item *item, int *count)
+{
+	return evpoll_count_paths(evpoll_of(item), 0, count);
 }
 
 static bool evpoll_too_many_paths_from(struct file *file)
 {
 	int count[EVPOLL_MAX_NESTS + 1] = {};
 
-	return evpoll_count_paths(file, 0, count);
+	return evpoll_watched_any(file, evpoll_count_item_paths, count);
 }
 
 static bool evpoll_too_many_paths_below(struct evpoll *ep)
@@ -185,13 +169,11 @@ static bool evpoll_too_many_paths_below(struct evpoll *ep)
 		return false;
 	ep->visit_gen = evpoll_visit_gen;
 	while (!too_many && evpoll_step(ep, &step)) {
-		if (!step.held)
-			continue;
-		if (is_evpoll_file(step.held))
-			too_many = evpoll_too_many_paths_below(step.held->private_data);
-		else
-			too_many = evpoll_too_many_paths_from(step.held);
-		evpoll_fput(step.held);
+		if (step.below)
+			too_many = evpoll_too_many_paths_below(step.below);
+		else if (step.plain)
+			too_many = evpoll_too_many_paths_from(step.plain);
+		evpoll_step_put(&step);
 	}
 	return too_many;
 }
@@ -210,32 +192,31 @@ bool evpoll_too_many_paths(struct file *file)
 
 /*
  * From now on ADDs to @below take nest_mutex: an ADD that had the mutex of @below before has
- * its item in the tree, and one that gets it later sees @watchers.
+ * its item in the tree, and one that gets it later sees @nwatchers.
  */
 static void evpoll_announce(struct evpoll *below)
 {
 	mutex_lock(&below->mtx);
-	atomic_inc(&below->watchers);
+	atomic_inc(&below->nwatchers);
 	mutex_unlock(&below->mtx);
 }
 
 /* Nobody has to see this soon. */
 static void evpoll_withdraw(struct evpoll *below)
 {
-	atomic_dec(&below->watchers);
+	atomic_dec(&below->nwatchers);
 }
 
 /*
  * Takes the mutex, and nest_mutex with it if the change is an ADD to the graph. Returns
  * whether it is, for evpoll_ctl_unlock(), or an error.
  */
-int evpoll_ctl_lock(struct file *file, int op, struct file *target)
+int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
 {
-	struct evpoll *ep = file->private_data;
 	struct evpoll *below = is_evpoll_file(target) ? target->private_data : NULL;
 
 	mutex_lock(&ep->mtx);
-	if (op != EPOLL_CTL_ADD || (!below && !atomic_read(&ep->watchers)))
+	if (op != EPOLL_CTL_ADD || (!below && !atomic_read(&ep->nwatchers)))
 		return false;
 	mutex_unlock(&ep->mtx);
 
@@ -243,7 +224,7 @@ int evpoll_ctl_lock(struct file *file, int op, struct file *target)
 	if (below) {
 		/* Until the unlock; the item, if there will be one, counts itself. */
 		evpoll_announce(below);
-		if (evpoll_loops(file, below)) {
+		if (evpoll_loops(ep, below)) {
 			evpoll_withdraw(below);
 			mutex_unlock(&nest_mutex);
 			return -ELOOP;

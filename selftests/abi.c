@@ -97,11 +97,11 @@ TEST_F(abi, ctl_unknown_flags)
 {
 	static const uint32_t unknown[] = { 1 << 16, 1 << 20, 1 << 26, EPOLLIN | 1 << 23 };
 
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
 		EXPECT_ERRNO(EINVAL, ep_add(BY_WAIT, self->ep, self->fd, unknown[i]));
 	EXPECT_EQ(0, ep_items(self->ep));
 	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd, 0));
-	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
 		EXPECT_ERRNO(EINVAL, ep_mod(BY_WAIT, self->ep, self->fd, unknown[i]));
 	EXPECT_EQ(0, poll(&(struct pollfd){ .fd = self->ep, .events = POLLIN }, 1, 0));
 }
@@ -173,7 +173,7 @@ TEST_F(abi, efault)
 
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_EQ(0, mprotect(p + 4096, 4096, PROT_NONE));
-	for (size_t i = 0; i < sizeof(nr) / sizeof(nr[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(nr); i++) {
 		EXPECT_ERRNO(EFAULT, ioctl(self->ep, nr[i], NULL));
 		EXPECT_ERRNO(EFAULT, ioctl(self->ep, nr[i], (void *)-4096L));
 		EXPECT_ERRNO(EFAULT, ioctl(self->ep, nr[i], p + 4096));
@@ -192,7 +192,7 @@ TEST_F(abi, params_set_and_get)
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, ioctl(self->ep, EVPOLL_IOC_GET_PARAMS, &params));
 	EXPECT_EQ(0u, params.read_timeout_ns);
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		params.read_timeout_ns = good[i];
 		ASSERT_EQ(0, ioctl(self->ep, EVPOLL_IOC_SET_PARAMS, &params));
 		params.read_timeout_ns = 77;
@@ -211,7 +211,7 @@ TEST_F(abi, params_einval)
 	struct evpoll_params params = { .read_timeout_ns = 5000 };
 
 	ASSERT_EQ(0, ioctl(self->ep, EVPOLL_IOC_SET_PARAMS, &params));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		params.read_timeout_ns = bad[i];
 		EXPECT_ERRNO(EINVAL, ioctl(self->ep, EVPOLL_IOC_SET_PARAMS, &params));
 	}

@@ -165,9 +165,9 @@ TEST_F(buffer, efault_keeps_the_event)
 	void *bad[] = { NULL, self->end, (void *)-4096L };
 	struct epoll_event ev = {};
 
-	for (size_t m = 0; m < sizeof(mode) / sizeof(mode[0]); m++) {
+	for (size_t m = 0; m < ARRAY_SIZE(mode); m++) {
 		ASSERT_EQ(0, add_all(variant->by, self->ep, self->fds, 1, EPOLLIN | mode[m]));
-		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 			EXPECT_ERRNO(EFAULT, ep_wait(variant->by, self->ep, bad[i], 1, 0));
 			EXPECT_ERRNO(EFAULT, ep_wait(variant->by, self->ep, bad[i], 1, -1));
 		}

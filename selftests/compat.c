@@ -8,17 +8,22 @@
 #include <stddef.h>
 #include <sys/eventfd.h>
 
-/* What the kernel's structures are, whatever the program's size of a long is */
+/*
+ * Where the kernel looks for the fields, whatever the program's size of a long is. Structures
+ * may grow at their end, by whole 64-bit words, or the sizes would differ.
+ */
 _Static_assert(sizeof(struct epoll_event) == 12, "epoll_event");
 _Static_assert(sizeof(struct evpoll_ctl) == 24, "evpoll_ctl");
 _Static_assert(offsetof(struct evpoll_ctl, data) == 16, "evpoll_ctl.data");
-_Static_assert(sizeof(struct evpoll_wait) == 40, "evpoll_wait");
+_Static_assert(offsetof(struct evpoll_wait, sigmask) == 16, "evpoll_wait.sigmask");
 _Static_assert(offsetof(struct evpoll_wait, maxevents) == 28, "evpoll_wait.maxevents");
-_Static_assert(sizeof(struct evpoll_params) == 8, "evpoll_params");
+_Static_assert(sizeof(struct evpoll_wait) >= 40, "evpoll_wait");
+_Static_assert(sizeof(struct evpoll_wait) % 8 == 0, "evpoll_wait");
+_Static_assert(sizeof(struct evpoll_params) % 8 == 0, "evpoll_params");
 _Static_assert(EVPOLL_IOC_CTL == 0x4018eb00, "EVPOLL_IOC_CTL");
-_Static_assert(EVPOLL_IOC_WAIT == 0x4028eb01, "EVPOLL_IOC_WAIT");
-_Static_assert(EVPOLL_IOC_SET_PARAMS == 0x4008eb02, "EVPOLL_IOC_SET_PARAMS");
-_Static_assert(EVPOLL_IOC_GET_PARAMS == 0x8008eb03U, "EVPOLL_IOC_GET_PARAMS");
+_Static_assert((EVPOLL_IOC_WAIT & ~IOCSIZE_MASK) == 0x4000eb01, "EVPOLL_IOC_WAIT");
+_Static_assert((EVPOLL_IOC_SET_PARAMS & ~IOCSIZE_MASK) == 0x4000eb02, "EVPOLL_IOC_SET_PARAMS");
+_Static_assert((EVPOLL_IOC_GET_PARAMS & ~IOCSIZE_MASK) == 0x8000eb03, "EVPOLL_IOC_GET_PARAMS");
 
 #define DATA 0xfedcba9876543210ULL
 

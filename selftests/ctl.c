@@ -96,7 +96,7 @@ TEST_F(ctl, data_comes_back)
 
 	ASSERT_EQ(0, put_byte(self->wr));
 	ASSERT_EQ(0, ep_add(variant->by, self->ep, self->rd, EPOLLIN));
-	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++) {
 		ASSERT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_MOD, self->rd, EPOLLIN,
 				    data[i]));
 		memset(&ev, 0x5a, sizeof(ev));
@@ -253,11 +253,11 @@ TEST_F(ctl, einval_op)
 {
 	static const int ops[] = { 0, 4, 77, 1 << 16 | 1, -1, INT32_MIN, INT32_MAX };
 
-	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
 		EXPECT_ERRNO(EINVAL, ep_ctl(variant->by, self->ep, ops[i], self->rd, EPOLLIN, 0));
 	EXPECT_EQ(0, ep_items(self->ep));
 	ASSERT_EQ(0, ep_add(variant->by, self->ep, self->rd, EPOLLIN));
-	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
 		EXPECT_ERRNO(EINVAL, ep_ctl(variant->by, self->ep, ops[i], self->rd, EPOLLIN, 0));
 	EXPECT_EQ(1, ep_items(self->ep));
 }
@@ -290,11 +290,11 @@ TEST_F(ctl, exclusive_bits)
 		EPOLLWRBAND, EPOLLMSG, EPOLLIN | EPOLLONESHOT, EPOLLIN | EPOLLRDHUP,
 	};
 
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		EXPECT_EQ(0, ep_add(variant->by, self->ep, self->rd, EPOLLEXCLUSIVE | good[i]));
 		EXPECT_EQ(0, ep_del(variant->by, self->ep, self->rd));
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT_ERRNO(EINVAL, ep_add(variant->by, self->ep, self->rd,
 					    EPOLLEXCLUSIVE | bad[i]));
 	EXPECT_EQ(0, ep_items(self->ep));
@@ -344,7 +344,7 @@ TEST_F(ctl, efault)
 	void *bad[] = { NULL, none, (void *)-4096L, (char *)none - 1 };
 
 	ASSERT_NE(MAP_FAILED, none);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		if (variant->by == BY_EPOLL) {
 			EXPECT_ERRNO(EFAULT, epoll_ctl(self->ep, EPOLL_CTL_ADD, self->rd, bad[i]));
 			EXPECT_ERRNO(EFAULT, epoll_ctl(self->ep, EPOLL_CTL_MOD, self->rd, bad[i]));
@@ -425,7 +425,7 @@ TEST_F(ctl, fdinfo_as_epoll)
 	int epoll = epoll_create1(0), fd;
 	char ours[2048], theirs[2048];
 
-	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
 		fd = eventfd(0, 0);
 		ASSERT_LE(0, fd);
 		ASSERT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_ADD, fd, masks[i], ~i));

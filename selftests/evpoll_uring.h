@@ -11,25 +11,32 @@ struct uring {
 	int fd;
 	struct io_uring_params p;
 	char *rings;		/* both: IORING_FEAT_SINGLE_MMAP, since 5.4 */
+	size_t rings_size;
 	struct io_uring_sqe *sqes;
 };
 
 static inline int uring_open(struct uring *u)
 {
-	size_t size;
-
 	memset(u, 0, sizeof(*u));
 	u->fd = syscall(SYS_io_uring_setup, 64, &u->p);
 	if (u->fd < 0)
 		return -1;
-	size = u->p.cq_off.cqes + u->p.cq_entries * sizeof(struct io_uring_cqe);
-	if (size < u->p.sq_off.array + u->p.sq_entries * sizeof(__u32))
-		size = u->p.sq_off.array + u->p.sq_entries * sizeof(__u32);
-	u->rings = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, u->fd,
-			IORING_OFF_SQ_RING);
+	u->rings_size = u->p.cq_off.cqes + u->p.cq_entries * sizeof(struct io_uring_cqe);
+	if (u->rings_size < u->p.sq_off.array + u->p.sq_entries * sizeof(__u32))
+		u->rings_size = u->p.sq_off.array + u->p.sq_entries * sizeof(__u32);
+	u->rings = mmap(NULL, u->rings_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			u->fd, IORING_OFF_SQ_RING);
 	u->sqes = mmap(NULL, u->p.sq_entries * sizeof(*u->sqes), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_POPULATE, u->fd, IORING_OFF_SQES);
 	return u->rings == MAP_FAILED || u->sqes == MAP_FAILED ? -1 : 0;
+}
+
+/* The kernel ends the ring some time after. */
+static inline void uring_close(struct uring *u)
+{
+	munmap(u->rings, u->rings_size);
+	munmap(u->sqes, u->p.sq_entries * sizeof(*u->sqes));
+	close(u->fd);
 }
 
 static inline __u32 *uring_word(struct uring *u, __u32 offset)

@@ -13,18 +13,23 @@
 
 #define SYSFS "/sys/module/evpoll"
 
-static int load(void)
+static int load_with(const char *parameters)
 {
 	const char *ko = getenv("EVPOLL_KO") ?: "/evpoll.ko";
 	int fd = open(ko, O_RDONLY | O_CLOEXEC), ret, err;
 
 	if (fd < 0)
 		return -1;
-	ret = syscall(SYS_finit_module, fd, "", 0);
+	ret = syscall(SYS_finit_module, fd, parameters, 0);
 	err = errno;
 	close(fd);
 	errno = err;
 	return ret;
+}
+
+static int load(void)
+{
+	return load_with("");
 }
 
 static int unload_once(void)
@@ -121,9 +126,7 @@ TEST_F(module, busy_by_io_uring)
 	ASSERT_EQ(0, uring_poll(&u, ep, POLLIN, false, 1));
 	close(ep);
 	EXPECT_ERRNO(EWOULDBLOCK, unload_once());
-	close(u.fd);
-	munmap(u.rings, 4096);
-	munmap(u.sqes, u.p.sq_entries * sizeof(*u.sqes));
+	uring_close(&u);
 	EXPECT_EQ(0, unload());
 }
 
@@ -167,7 +170,7 @@ TEST_F(module, leaves_nothing)
 	/* what is to go is there */
 	EXPECT_EQ(0, access(EVPOLL_DEV, R_OK | W_OK));
 	EXPECT_EQ(0, access("/proc/sys/fs/evpoll/max_user_watches", R_OK));
-	EXPECT_TRUE(word_in("/proc/misc", "evpoll"));
+	EXPECT_TRUE(word_in("/proc/misc", " evpoll\n"));
 	EXPECT_TRUE(line_in("/proc/modules", "evpoll "));
 	close(ep);
 	ASSERT_EQ(0, unload());
@@ -176,13 +179,63 @@ TEST_F(module, leaves_nothing)
 	EXPECT_ERRNO(ENOENT, access("/proc/sys/fs/evpoll", F_OK));
 	EXPECT_ERRNO(ENOENT, access(SYSFS, F_OK));
 	EXPECT_ERRNO(ENOENT, access("/sys/class/misc/evpoll", F_OK));
-	EXPECT_FALSE(word_in("/proc/misc", "evpoll"));
+	EXPECT_FALSE(word_in("/proc/misc", " evpoll\n"));
 	EXPECT_FALSE(line_in("/proc/modules", "evpoll "));
 	EXPECT_FALSE(word_in("/proc/slabinfo", "evpoll"));
 	EXPECT_FALSE(word_in("/proc/kallsyms", "[evpoll]"));
 	EXPECT_FALSE(line_in("/sys/kernel/tracing/enabled_functions", "__fput "));
 	EXPECT_FALSE(line_in("/sys/kernel/tracing/enabled_functions", "locks_remove_file "));
 	EXPECT_FALSE(word_in("/proc/net/dev", "evpoll"));
+}
+
+/* issue 3: with the timer of a window armed: busy, and after close free */
+TEST_F(module, busy_in_a_window)
+{
+	struct evpoll_params params = { .coalesce_usecs = 1000000 };
+	uint64_t n = 1;
+
+	for (int i = 0; i < 10; i++) {
+		int ep = ep_create(BY_WAIT, O_CLOEXEC), e = eventfd(0, 0);
+
+		ASSERT_EQ(0, ioctl(ep, EVPOLL_IOC_SET_PARAMS, &params));
+		ASSERT_EQ(0, ep_add(BY_WAIT, ep, e, EPOLLIN));
+		ASSERT_EQ((ssize_t)sizeof(n), write(e, &n, sizeof(n)));
+		EXPECT_ERRNO(EWOULDBLOCK, unload_once());
+		close(i & 1 ? e : ep);
+		close(i & 1 ? ep : e);
+		ASSERT_EQ(0, unload());
+		ASSERT_EQ(0, load());
+		params.coalesce_usecs = i & 2 ? 1000000 : 100;
+	}
+}
+
+/* issue 3: parameters when loading; one that is out of range does not load */
+TEST_F(module, parameters)
+{
+	static const char *const bad[] = {
+		"budget=65", "budget=0", "coalesce_usecs=1000001", "coalesce_events=2147483648",
+		"flags=8", "flags=x",
+	};
+	struct evpoll_params params;
+	int ep;
+
+	ASSERT_EQ(0, unload());
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		errno = 0;
+		EXPECT_EQ(-1, load_with(bad[i]));
+		EXPECT_TRUE(errno == EINVAL || errno == ERANGE);
+	}
+	ASSERT_EQ(0, load_with("budget=8 coalesce_usecs=100 coalesce_events=3 flags=4"));
+	ep = ep_create(BY_WAIT, O_CLOEXEC);
+	ASSERT_EQ(0, ioctl(ep, EVPOLL_IOC_GET_PARAMS, &params));
+	EXPECT_EQ(0, params.read_timeout_ns);
+	EXPECT_EQ(8, params.budget);
+	EXPECT_EQ(100, params.coalesce_usecs);
+	EXPECT_EQ(3, params.coalesce_events);
+	EXPECT_EQ(EVPOLL_LATENCY, params.flags);
+	close(ep);
+	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, load());
 }
 
 /* finit_module(2): EEXIST the second time, and the first goes on */

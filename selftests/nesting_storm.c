@@ -4,7 +4,7 @@
  * storms, and all of it while instances and files are closed. fs/eventpoll.c bounds what one
  * event may wake (reverse_path_check); the same steps must be refused at the same place.
  */
-#include "evpoll_util.h"
+#include "evpoll_uring.h"
 
 #include <sys/eventfd.h>
 
@@ -190,6 +190,41 @@ TEST_F(storm, cycle_from_both_sides)
 	}
 	r.round = -1;
 	pthread_join(thread, NULL);
+}
+
+/*
+ * ep_loop_check(): an instance whose last reference is gone is a link until it is off the wait
+ * queues. A ring has that reference: its exit work drops it, and a worker closes the file a
+ * tick later, so that there is time to close a cycle through it.
+ */
+TEST_F(storm, cycle_through_a_closing_instance)
+{
+	for (int round = 0; round < 20; round++) {
+		long long end = now_ms() + SOON;
+		int ep[3], ret;
+		struct uring u;
+
+		if (uring_open(&u))
+			SKIP(return, "io_uring_setup: %s", strerror(errno));
+		for (int i = 0; i < 3; i++)
+			ep[i] = ep_create(variant->by, O_CLOEXEC);
+		ASSERT_EQ(0, ep_add(variant->by, ep[0], ep[1], EPOLLIN));
+		ASSERT_EQ(0, ep_add(variant->by, ep[1], ep[2], EPOLLIN));
+		ASSERT_EQ(0, ep_add(variant->by, ep[2], self->e, EPOLLIN));
+		ASSERT_EQ(0, syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, &ep[1], 1));
+		close(ep[1]);
+		uring_close(&u);
+		do {
+			ret = ep_add(variant->by, ep[2], ep[0], EPOLLIN);
+		} while (ret && errno == ELOOP && now_ms() < end);
+		/* the link went first, or the event would go round for ever */
+		ASSERT_EQ(0, ret) TH_LOG("round %d: %s", round, strerror(errno));
+		ASSERT_EQ(0, ep_items(ep[0])) TH_LOG("round %d", round);
+		ASSERT_EQ(0, eventfd_write(self->e, 1));
+		EXPECT_EQ(EPOLLIN, ep_mask(variant->by, ep[2], self->e, SOON));
+		close(ep[0]);
+		close(ep[2]);
+	}
 }
 
 /* Six instances and three files, which the threads link, unlink, fire, close at random. */

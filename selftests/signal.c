@@ -162,7 +162,7 @@ TEST_F(signal, ignored_and_blocked)
 	signal(SIGUSR1, SIG_IGN);
 	set_handler(SIGUSR2, 0);
 	block(SIGUSR2);
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
 		p.sig = sigs[i];
 		p.event_alone = 0;
 		ASSERT_EQ(0, pthread_create(&p.thread, NULL, poker_main, &p));
@@ -466,7 +466,7 @@ TEST_F(mask, sigsetsize)
 	struct epoll_event ev;
 
 	ASSERT_EQ(0, eventfd_write(self->fd, 1));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct evpoll_wait wait = {
 			.events = (uintptr_t)&ev,
 			.sigmask = (uintptr_t)&self->none,

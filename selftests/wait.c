@@ -81,7 +81,7 @@ TEST_F(wait, timeout_is_not_early)
 	struct epoll_event ev;
 	long long start, took;
 
-	for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ns); i++) {
 		start = now_ns();
 		EXPECT_EQ(0, wait_ns(variant->by, self->ep, &ev, ns[i]));
 		took = now_ns() - start;
@@ -256,7 +256,7 @@ TEST_F(pwait2, bad_times)
 	struct epoll_event ev;
 
 	ASSERT_EQ(0, eventfd_write(self->fd, 1));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT_ERRNO(EINVAL, ep_pwait2(variant->by, self->ep, &ev, 1, &bad[i], NULL));
 	EXPECT_EQ(1, ep_wait(variant->by, self->ep, &ev, 1, 0));
 }
@@ -298,7 +298,7 @@ TEST_F(pwait2, maxevents)
 
 	EXPECT_EQ(0, ep_pwait2(variant->by, self->ep, &ev, MAX_EVENTS, &zero, NULL));
 	ASSERT_EQ(0, eventfd_write(self->fd, 1));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT_ERRNO(EINVAL, ep_pwait2(variant->by, self->ep, &ev, bad[i], &zero, NULL));
 	EXPECT_EQ(1, ep_pwait2(variant->by, self->ep, &ev, MAX_EVENTS, &zero, NULL));
 	EXPECT_EVENT(EPOLLIN, 1, ev);
@@ -312,7 +312,7 @@ TEST_F(pwait2, bad_pointers)
 	struct epoll_event ev;
 
 	ASSERT_EQ(0, eventfd_write(self->fd, 1));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct evpoll_wait wait = {
 			.events = (uintptr_t)&ev,
 			.timeout = (uintptr_t)bad[i],

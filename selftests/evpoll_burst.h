@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bursts of events from a chosen context (modules/evpoll_source.ko), who reads them, and counters.
+ */
+#ifndef EVPOLL_BURST_H
+#define EVPOLL_BURST_H
+
+#include "evpoll_threads.h"
+#include "modules/evpoll_source.h"
+
+#include <sys/sysinfo.h>
+
+#define SOURCE_DEV "/dev/evpoll_source"
+#define LINES 200
+
+#define USEC 1000ULL
+#define MSEC 1000000ULL
+
+/* Variants of a fixture, whose FIXTURE_VARIANT has "int context" */
+#define CONTEXT_VARIANTS(fixture)						\
+	FIXTURE_VARIANT_ADD(fixture, process) { .context = EVPOLL_SOURCE_PROCESS };	\
+	FIXTURE_VARIANT_ADD(fixture, softirq) { .context = EVPOLL_SOURCE_SOFTIRQ };	\
+	FIXTURE_VARIANT_ADD(fixture, hardirq) { .context = EVPOLL_SOURCE_HARDIRQ };	\
+	FIXTURE_VARIANT_ADD(fixture, napi) { .context = EVPOLL_SOURCE_NAPI }
+
+/* For a FIXTURE_SETUP: why a test with @context cannot be done here, or NULL. */
+static inline const char *no_source(int context)
+{
+	if (access(SOURCE_DEV, R_OK))
+		return SOURCE_DEV " is not there: load evpoll_source.ko";
+	if (context == EVPOLL_SOURCE_HARDIRQ && !access("/sys/kernel/realtime", F_OK))
+		return "PREEMPT_RT has no wakeups from hard interrupts";
+	return NULL;
+}
+
+static inline int lines_open(int *fd, int n)
+{
+	for (int i = 0; i < n; i++) {
+		fd[i] = open(SOURCE_DEV, O_RDONLY | O_CLOEXEC);
+		if (fd[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static inline void lines_close(const int *fd, int n)
+{
+	for (int i = 0; i < n; i++)
+		close(fd[i]);
+}
+
+static inline int lines_add(enum mechanism by, int ep, const int *fd, int n, uint32_t events)
+{
+	for (int i = 0; i < n; i++)
+		if (ep_add(by, ep, fd[i], events))
+			return -1;
+	return 0;
+}
+
+static inline int burst_ioctl(int on, const struct evpoll_source_burst *burst)
+{
+	return ioctl(on, EVPOLL_SOURCE_IOC_BURST, burst);
+}
+
+/*
+ * One event on each of @n lines. The first line has the burst; one before it may need another
+ * moment to be out of the way.
+ */
+static inline int burst(int context, const int *fd, int n)
+{
+	struct evpoll_source_burst b = {
+		.fds = (uintptr_t)fd, .nr = n, .context = context, .repeat = 1, .cpu = -1,
+	};
+	long long end = now_ms() + SOON;
+	int ret;
+
+	while ((ret = burst_ioctl(fd[0], &b)) && errno == EBUSY && now_ms() < end)
+		sched_yield();
+	return ret;
+}
+
+static inline int line_read(int fd, struct evpoll_source_event *event)
+{
+	return read(fd, event, sizeof(*event)) == sizeof(*event) ? 0 : -1;
+}
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static inline int set_params(int ep, const struct evpoll_params *params)
+{
+	return ioctl(ep, EVPOLL_IOC_SET_PARAMS, params);
+}
+
+static inline int set_window(int ep, uint32_t usecs, uint32_t events)
+{
+	return set_params(ep, &(struct evpoll_params){
+		.coalesce_usecs = usecs, .coalesce_events = events,
+	});
+}
+
+static inline struct evpoll_stats stats_of(int ep)
+{
+	struct evpoll_stats stats;
+
+	memset(&stats, 0xff, sizeof(stats));
+	ioctl(ep, EVPOLL_IOC_GET_STATS, &stats);
+	return stats;
+}
+
+/* True once so many events were queued: a look that does not flush, as a wait would. */
+static inline bool queued_become(int ep, uint64_t n)
+{
+	long long end = now_ms() + SOON;
+
+	while (stats_of(ep).queued < n) {
+		if (now_ms() > end)
+			return false;
+		usleep(200);
+	}
+	return stats_of(ep).queued == n;
+}
+
+/* True when @ep polls as readable, within @ms. */
+static inline bool readable(int ep, int ms)
+{
+	return poll(&(struct pollfd){ .fd = ep, .events = POLLIN }, 1, ms) == 1;
+}
+
+/* A thread that waits until it has had @want events. */
+struct reader {
+	enum mechanism by;
+	int ep;
+	int want;
+	pthread_t thread;
+	_Atomic pid_t tid;
+	int events;
+	int waits;		/* that brought events */
+	long switches;		/* voluntary context switches in them */
+	uint64_t first_ns;	/* when the first wait returned */
+	struct epoll_event ev[LINES];
+};
+
+static inline long own_switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+static inline void *reader_main(void *arg)
+{
+	struct reader *r = arg;
+	long before = own_switches();
+	int n;
+
+	r->tid = syscall(SYS_gettid);
+	while (r->events < r->want) {
+		n = ep_wait_woken(r->by, r->ep, r->ev, LINES);
+		if (n <= 0)
+			break;
+		if (!r->waits++)
+			r->first_ns = now_ns();
+		r->events += n;
+	}
+	r->switches = own_switches() - before;
+	return NULL;
+}
+
+/* True once it sleeps in its first wait. */
+static inline bool reader_start(struct reader *r, enum mechanism by, int ep, int want)
+{
+	memset(r, 0, sizeof(*r));
+	r->by = by;
+	r->ep = ep;
+	r->want = want;
+	if (pthread_create(&r->thread, NULL, reader_main, r))
+		return false;
+	while (!r->tid)
+		sched_yield();
+	return asleep(r->tid) && switches(r->tid) >= 0;
+}
+
+/* The events that it had. */
+static inline int reader_join(struct reader *r)
+{
+	pthread_join(r->thread, NULL);
+	return r->events;
+}
+
+#endif /* EVPOLL_BURST_H */
