@@ -10,7 +10,7 @@ OUT ?= out
 override OUT := $(abspath $(OUT))
 override V := $(filter-out 0,$(V))
 
-.PHONY: help run check shell gdb module clean distclean
+.PHONY: help run check trace shell gdb module clean distclean
 
 help:
 	@cat qemu/help
@@ -21,6 +21,9 @@ run:
 check:
 	@sh qemu/check.sh
 
+trace:
+	@sh qemu/trace.sh
+
 shell:
 	@sh qemu/shell.sh
 
@@ -30,9 +33,9 @@ gdb:
 module:
 	@sh qemu/module.sh $(if $(KDIR),'$(KDIR)')
 
-# Keeps what was downloaded
+# Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check lock run shell tests)
+	rm -rf $(addprefix $(OUT)/,build check lock run shell tests trace)
 
 distclean:
 	rm -rf $(OUT)

@@ -27,7 +27,7 @@ apt_setup()
 		mirror=$(debian_mirror)
 	fi
 	[ "$mirror" ] ||
-		die "this machine has no Debian mirror: give one, DEBIAN_MIRROR=http://HOST/debian (HOST/debian-security is used too)"
+		die "this machine has no Debian mirror: set DEBIAN_MIRROR=, see 'make help'"
 	[ -r "$keyring" ] ||
 		die "$keyring is missing: install debian-archive-keyring"
 	mirror=${mirror%/}

@@ -27,13 +27,16 @@ shell)	verbosity=quiet ;;
 *)	verbosity=ignore_loglevel ;;
 esac
 
+# An oops or an NMI is the end, with the stacks of all processors.
+errors="oops=panic unknown_nmi_panic panic_print=0x40 panic=-1"
+
 status=0
 timeout --foreground -k 5 "${LIMIT:-0}" \
 "$(qemu)" -accel "$accel" -cpu "$cpu" -smp "${SMP:-2}" -m "${MEM:-2G}" \
 	-nodefaults -no-user-config -display none -no-reboot \
 	-device isa-debug-exit,iobase=0xf4,iosize=1 \
 	-kernel "$kernel" -initrd "$initramfs" \
-	-append "console=ttyS0 $verbosity printk.time=1 oops=panic panic=-1 lab=$mode ${APPEND:-}" \
+	-append "console=ttyS0 $verbosity printk.time=1 no_timer_check $errors lab=$mode ${APPEND:-}" \
 	"$@" || status=$?
 
 # See vm-exit.c.

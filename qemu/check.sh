@@ -7,8 +7,8 @@ kernels=${KERNELS:-6.1 6.12}
 [ -z "${KERNEL:-}" ] || kernels=custom
 
 # What a kernel prints when something is wrong with it
-splats='(^|\] )(WARNING: |BUG[ :]|Oops|general protection|Kernel panic|UBSAN: |ODEBUG: |refcount_t: )
-BUG: |KASAN: |KCSAN: |Call Trace:|list_(add|del) corruption|NOHZ tick-stop error
+splats='(^|\] )(WARNING: |BUG[ :]|Oops|general protection|Kernel panic|UBSAN: |ODEBUG: )
+BUG: |refcount_t: |KASAN: |KCSAN: |Call Trace:|list_(add|del) corruption|NOHZ tick-stop error
 INFO: (task .* blocked|trying to register|.*detected.* stall)
 unreferenced object|suspected memory leaks'
 
@@ -16,7 +16,7 @@ unreferenced object|suspected memory leaks'
 console()
 {
 	if grep -qE "$splats" "$1"; then
-		grep -nE -B 2 -A 30 "$splats" "$1" | head -n 60 | sed 's/^/# /'
+		grep -nE -B 2 -A 25 "$splats" "$1" | head -n 38 | sed 's/^/# /'
 		printf '# all of it: %s\nnot ok 1 console is clean\n' "$1"
 	else
 		echo "ok 1 console is clean"
@@ -37,12 +37,15 @@ ending()
 	printf '# all of it: %s\nnot ok 2 guest ran to its end: %s\n' "$2/console.log" "$why"
 }
 
-# The guest ends a test that takes too long. When it does not even do that, end it from here.
+# The guest ends a test that takes too long. When it does not even do that, end it from here: an
+# NMI makes it say where it is, and panic.
 watchdog()
 {
 	while sleep 5 && [ -e "$1/pid" ]; do
 		if [ $(($(date +%s) - $(stat -c %Y "$1/ktap.log"))) -gt "$limit" ]; then
 			touch "$1/silent"
+			echo nmi > "$1/monitor.in"
+			sleep 10
 			kill "$(cat "$1/pid")"
 		fi
 	done
@@ -52,7 +55,8 @@ run()
 {
 	say BOOT "$1"
 	dir=$out/check/$1
-	rm -f "$dir/silent" "$dir/console.log"
+	rm -f "$dir/silent" "$dir/console.log" "$dir"/monitor.*
+	mkfifo "$dir/monitor.in" "$dir/monitor.out"
 	: > "$dir/ktap.log"
 	: > "$dir/pid"
 	watchdog "$dir" 2> /dev/null &
@@ -60,7 +64,7 @@ run()
 		status=0
 		LIMIT=0 sh "$top/qemu/boot.sh" "$out/kernels/$1/bzImage" "$dir/initramfs" check \
 			-serial "file:$dir/console.log" -serial stdio -pidfile "$dir/pid" \
-			< /dev/null || status=$?
+			-monitor "pipe:$dir/monitor" < /dev/null || status=$?
 		rm -f "$dir/pid"
 		printf '\n# begin console 0\n1..2\n'
 		console "$dir/console.log"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# initramfs.sh NAME ARCHIVE [TESTS]: pack all that the guest has: busybox, init, evpoll.ko built for
+# initramfs.sh NAME ARCHIVE [TESTS]: pack all that the guest has: busybox, init, the modules built for
 # the kernel called NAME, the demo, and the files of the folder TESTS in /tests.
 . "$(dirname "$0")/lib.sh"
 
@@ -9,7 +9,7 @@ archive=$2
 tests=${3:-}
 
 sh "$top/qemu/module.sh" "$kdir"
-module=$out/build/$(cat "$kdir/include/config/kernel.release")/evpoll.ko
+build=$out/build/$(cat "$kdir/include/config/kernel.release")
 
 root=$archive.d
 rm -rf "$root"
@@ -17,14 +17,18 @@ mkdir -p "$root/bin" "$root/etc" "$root/tests"
 
 program()
 {
-	gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$root/bin/$1" "$top/qemu/$1.c"
+	gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$root/bin/${1##*/}" "$top/$1.c"
 }
-program vm-exit
-program demo
+program qemu/vm-exit
+program qemu/demo
+program tools/trace/burst
+cp "$top/tools/evpollstat" "$root/bin"
 cp "$(command -v busybox)" "$root/bin/busybox"
 cp "$top/qemu/init" "$root/init"
 chmod +x "$root/init"
-strip --strip-debug -o "$root/evpoll.ko" "$module"
+for module in evpoll selftests/modules/evpoll_source; do
+	strip --strip-debug -o "$root/${module##*/}.ko" "$build/$module.ko"
+done
 [ -z "$tests" ] || cp "$tests"/* "$root/tests"
 
 printf '%s\n' 'root:x:0:0::/:/bin/sh' 'nobody:x:65534:65534::/:/bin/sh' > "$root/etc/passwd"

@@ -11,14 +11,30 @@ function begin(name, time)
 	program = name
 	started = time
 	plan = passed = failed = skipped = 0
-	diagnostics = failures = skips = ""
+	failures = skips = ""
+	forget()
+}
+
+# What a program says before a result belongs to that result, and shows when it failed.
+function say(text)
+{
+	if (++lines <= 40)
+		diagnostics = diagnostics "    " text "\n"
+}
+
+function forget()
+{
+	diagnostics = ""
+	lines = 0
 }
 
 function fail(text)
 {
 	failed++
+	if (lines > 40)
+		diagnostics = diagnostics "    # and " lines - 40 " lines more\n"
 	failures = failures diagnostics "    " text "\n"
-	diagnostics = ""
+	forget()
 }
 
 function finish(status, time,    seen, text)
@@ -69,13 +85,13 @@ function finish(status, time,    seen, text)
 /^ok .*# (SKIP|XFAIL)/ {
 	skipped++
 	skips = skips "    " $0 "\n"
-	diagnostics = ""
+	forget()
 	next
 }
 
-/^ok / { passed++; diagnostics = ""; next }
+/^ok / { passed++; forget(); next }
 /^not ok / { fail($0); next }
-NF { diagnostics = diagnostics "    " $0 "\n" }
+NF { say($0) }
 
 END {
 	if (program)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# module.sh [KDIR]: build evpoll.ko in out/build/RELEASE for the kernel of that tree, or for each
-# of KERNELS. W=, C= and V= are kbuild's.
+# module.sh [KDIR]: build evpoll.ko in out/build/RELEASE, and the modules of the selftests below it,
+# for the kernel of that tree, or for each of KERNELS. W=, C= and V= are kbuild's.
 . "$(dirname "$0")/lib.sh"
 
 if [ $# -eq 0 ]; then
@@ -23,12 +23,15 @@ esac
 # kbuild writes beside the sources: it gets a tree of links to them.
 one_at_a_time
 build=$out/build/$release
-mkdir -p "$build"
+mkdir -p "$build/selftests"
 cp -rsf "$top/Kbuild" "$top/module" "$top/uapi" "$build"
+cp -rsf "$top/selftests/modules" "$build/selftests"
 find "$build" -xtype l -delete
 
 say BUILD "evpoll.ko for $release"
-# BTF would need pahole and the kernel's vmlinux, and kbuild complains without them.
-# shellcheck disable=SC2046 # no argument, or one
-make -C "$kdir" M="$build" --no-print-directory ${V:+V="$V"} ${W:+W="$W"} ${C:+C="$C"} \
-	-j"$(nproc)" $([ "${V:-}" ] || echo --silent) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+for folder in "$build" "$build/selftests/modules"; do
+	# BTF would need pahole and the kernel's vmlinux, and kbuild complains without them.
+	# shellcheck disable=SC2046 # no argument, or one
+	make -C "$kdir" M="$folder" --no-print-directory ${V:+V="$V"} ${W:+W="$W"} ${C:+C="$C"} \
+		-j"$(nproc)" $([ "${V:-}" ] || echo --silent) CONFIG_DEBUG_INFO_BTF_MODULES= modules
+done

@@ -1,17 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh run|check|debug: install what that needs and this machine lacks.
+# setup.sh run|check|debug|trace: install what that needs and this machine lacks.
 . "$(dirname "$0")/lib.sh"
 
 run="gcc make libc6-dev libelf-dev cpio busybox-static qemu-system-x86 debian-archive-keyring"
 check="$run gcc-multilib xz-utils"	# a 32-bit test; linux-source for the kselftest harness
 debug="$check flex bison bc libssl-dev"	# a kernel of our own
+trace="$run trace-cmd librsvg2-bin fonts-dejavu-core"	# recorded with this machine's trace-cmd
 
 case ${1:-} in
 run)	wanted=$run ;;
 check)	wanted=$check ;;
 debug)	wanted=$debug ;;
-*)	die "usage: setup.sh run|check|debug" ;;
+trace)	wanted=$trace ;;
+*)	die "usage: setup.sh run|check|debug|trace" ;;
 esac
 
 [ "$(uname -m)" = x86_64 ] || die "the lab needs an x86-64 machine, this one is $(uname -m)"

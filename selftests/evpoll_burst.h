@@ -126,6 +126,19 @@ static inline bool queued_become(int ep, uint64_t n)
 	return stats_of(ep).queued == n;
 }
 
+/* The same of events, whether or not they were queued. */
+static inline bool callbacks_become(int ep, uint64_t n)
+{
+	long long end = now_ms() + SOON;
+
+	while (stats_of(ep).callbacks < n) {
+		if (now_ms() > end)
+			return false;
+		usleep(200);
+	}
+	return stats_of(ep).callbacks == n;
+}
+
 /* True when @ep polls as readable, within @ms. */
 static inline bool readable(int ep, int ms)
 {
