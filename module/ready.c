@@ -82,7 +82,6 @@ static void evpoll_append(struct evpoll_item *item)
 	struct evpoll *ep = evpoll_of(item);
 
 	evpoll_stay_awake(item);
-	evpoll_stamp(item);
 	list_add_tail(&item->ready, &ep->ready);
 	ep->nready++;
 }
@@ -120,6 +119,7 @@ bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_
 	spin_lock_irqsave(&ep->waiters.lock, flags);
 	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
 		evpoll_count(ep, queued, 1);
+		evpoll_stamp(item);
 		evpoll_append(item);
 	}
 	/* Exact: waiters come and go under this lock. */
