@@ -168,7 +168,8 @@ enum {
  * @fd: its number, as the caller gave it; constant
  * @events: mask; written under evpoll.mtx, read by the callback without
  * @data: evpoll.mtx
- * @noted_ns: when the callback queued the item, with EVPOLL_LATENCY; by who sets EVPOLL_QUEUED
+ * @noted_ns: when the callback queued the item, with EVPOLL_LATENCY, or 0; written by who sets
+ *	EVPOLL_QUEUED, read by who clears it
  * @state: bits, atomic
  * @ready: in evpoll.ready or .scan, or empty; waiters.lock
  * @pending: in evpoll_pending.items or .batch. Takes the place of @ready.next alone, so that

@@ -71,6 +71,17 @@ void evpoll_params_default(struct evpoll_params *params)
 	params->flags = READ_ONCE(evpoll_flags.value);
 }
 
+/* In process context. What is pending is for the caller to flush, or not to be told any more. */
+static void evpoll_disarm(struct evpoll *ep)
+{
+	if (!hrtimer_cancel(&ep->timer))
+		return;
+	clear_bit(EVPOLL_ARMED, &ep->state);
+	/* As in evpoll_timer(). */
+	smp_mb__after_atomic();
+	evpoll_put(ep);
+}
+
 long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 {
 	if (!params->budget)
@@ -87,7 +98,8 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 	WRITE_ONCE(ep->params.coalesce_usecs, params->coalesce_usecs);
 	WRITE_ONCE(ep->params.coalesce_events, params->coalesce_events);
 	mutex_unlock(&ep->mtx);
-	/* What waits for the end of a window that may have been longer. */
+	/* The end of a window that may have been longer. */
+	evpoll_disarm(ep);
 	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
 	return 0;
 }
@@ -165,8 +177,5 @@ void evpoll_moderate_init(struct evpoll *ep)
 void evpoll_moderate_end(struct evpoll *ep)
 {
 	WRITE_ONCE(ep->params.coalesce_usecs, 0);
-	if (hrtimer_cancel(&ep->timer)) {
-		clear_bit(EVPOLL_ARMED, &ep->state);
-		evpoll_put(ep);
-	}
+	evpoll_disarm(ep);
 }

@@ -72,8 +72,9 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
 /* For the histogram of callback to delivery. Before the item can be found on a list. */
 void evpoll_stamp(struct evpoll_item *item)
 {
-	if (READ_ONCE(evpoll_of(item)->params.flags) & EVPOLL_LATENCY)
-		item->noted_ns = ktime_get_ns();
+	bool latency = READ_ONCE(evpoll_of(item)->params.flags) & EVPOLL_LATENCY;
+
+	item->noted_ns = latency ? ktime_get_ns() : 0;
 }
 
 /* Who has set EVPOLL_QUEUED queues the item. Caller holds waiters.lock. */
@@ -95,6 +96,7 @@ void evpoll_queue(struct evpoll_item *item)
 	lockdep_assert_held(&ep->mtx);
 	spin_lock_irq(&ep->waiters.lock);
 	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
+		item->noted_ns = 0;
 		evpoll_append(item);
 		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		/* A poller is queued before it looks at the ready list under this lock. */
