@@ -112,7 +112,8 @@ static struct evpoll_entry *evpoll_entry_get(struct evpoll_item *item)
 	struct evpoll_more *more;
 
 	if (!item->entry.wait.func) {
-		init_waitqueue_func_entry(&item->entry.wait, evpoll_wake_callback);
+		/* The rest is set since evpoll_item_alloc(), and read by others. */
+		item->entry.wait.func = evpoll_wake_callback;
 		return &item->entry;
 	}
 	extra = evpoll_item_extra(item);
@@ -122,6 +123,7 @@ static struct evpoll_entry *evpoll_entry_get(struct evpoll_item *item)
 	if (!more)
 		return NULL;
 	init_waitqueue_func_entry(&more->entry.wait, evpoll_wake_callback_more);
+	more->entry.wait.private = evpoll_of(item);
 	more->item = item;
 	more->next = extra->more;
 	extra->more = more;
@@ -132,7 +134,6 @@ static void evpoll_queue_proc(struct file *file, wait_queue_head_t *head, poll_t
 {
 	struct evpoll_hook *hook = container_of(pt, struct evpoll_hook, pt);
 	struct evpoll_item *item = hook->item;
-	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_entry *entry;
 
 	if (hook->error)
@@ -142,7 +143,6 @@ static void evpoll_queue_proc(struct file *file, wait_queue_head_t *head, poll_t
 		hook->error = -ENOMEM;
 		return;
 	}
-	entry->wait.private = ep;
 	entry->head = head;
 	if (item->events & EPOLLEXCLUSIVE)
 		add_wait_queue_exclusive(head, &entry->wait);

@@ -130,6 +130,9 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 	struct file *file = (struct file *)compat_ftrace_argument(fregs, 0);
 	struct evpoll_item *item;
 
+	/* An open that failed: ours may have come as far as to look like an instance. */
+	if (!(file->f_mode & FMODE_OPENED))
+		return;
 	while ((item = evpoll_watched_first(file))) {
 		/*
 		 * A file may have millions. Not a sleep for synchronize_rcu_tasks(), and here,

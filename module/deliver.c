@@ -15,10 +15,11 @@
 #define EVPOLL_CHUNK 16
 
 /*
- * Asks the files of @n items. Those with an event move to the front of @items, with the events
- * beside them; the others are done. Returns how many have one.
+ * Asks the files of @n items. Those with an event move to the front of @items and @noted_ns, with
+ * the events beside them; the others are done. Returns how many have one.
  */
-static int evpoll_ask(struct evpoll_item **items, struct epoll_event *events, int n)
+static int evpoll_ask(struct evpoll_item **items, u64 *noted_ns, struct epoll_event *events,
+		      int n)
 {
 	struct evpoll_item *item;
 	int i, found = 0;
@@ -35,6 +36,7 @@ static int evpoll_ask(struct evpoll_item **items, struct epoll_event *events, in
 			continue;
 		}
 		items[found] = item;
+		noted_ns[found] = noted_ns[i];
 		events[found].events = revents;
 		events[found].data = item->data;
 		found++;
@@ -43,13 +45,12 @@ static int evpoll_ask(struct evpoll_item **items, struct epoll_event *events, in
 }
 
 /* For each event once: a level-triggered item that is asked again has no callback's time. */
-static void evpoll_count_latency(struct evpoll_item *item, u64 now)
+static void evpoll_count_latency(struct evpoll *ep, u64 noted_ns, u64 now)
 {
-	u64 ns = now - item->noted_ns;
+	u64 ns = now - noted_ns;
 	int slot = ns ? min(ilog2(ns), EVPOLL_LATENCY_SLOTS - 1) : 0;
 
-	evpoll_count(evpoll_of(item), latency[slot], 1);
-	item->noted_ns = 0;
+	evpoll_count(ep, latency[slot], 1);
 }
 
 /* What a reported item does next depends on its mode. Caller holds waiters.lock. */
@@ -60,7 +61,7 @@ static void evpoll_report(struct evpoll_item *item)
 		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
 	else if (!(item->events & EPOLLET))
 		/* Level-triggered: to the tail, and asked again in the next scan. */
-		evpoll_put_back(item, evpoll_of(item)->ready.prev);
+		evpoll_put_back(item, evpoll_of(item)->ready.prev, 0);
 }
 
 /*
@@ -68,7 +69,8 @@ static void evpoll_report(struct evpoll_item *item)
  * An item may be gone when its file is given back.
  */
 static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items,
-			  const struct epoll_event *events, int found, int reported)
+			  const struct epoll_event *events, const u64 *noted_ns, int found,
+			  int reported)
 {
 	bool latency = READ_ONCE(ep->params.flags) & EVPOLL_LATENCY;
 	u64 now = latency ? ktime_get_ns() : 0;
@@ -76,13 +78,13 @@ static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items,
 
 	spin_lock_irq(&ep->waiters.lock);
 	for (i = 0; i < reported; i++) {
-		if (latency && items[i]->noted_ns)
-			evpoll_count_latency(items[i], now);
+		if (latency && noted_ns[i])
+			evpoll_count_latency(ep, noted_ns[i], now);
 		trace_evpoll_deliver(items[i], events[i].events);
 		evpoll_report(items[i]);
 	}
 	for (i = found; i-- > reported;)
-		evpoll_put_back(items[i], &ep->scan);
+		evpoll_put_back(items[i], &ep->scan, noted_ns[i]);
 	spin_unlock_irq(&ep->waiters.lock);
 	for (i = 0; i < found; i++)
 		fput(items[i]->file);
@@ -105,6 +107,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 {
 	struct evpoll_item *items[EVPOLL_CHUNK];
 	struct epoll_event events[EVPOLL_CHUNK];
+	u64 noted_ns[EVPOLL_CHUNK];
 	int n, found, reported, done = 0;
 	bool fault = false;
 
@@ -118,12 +121,12 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
 	while (done < max && !fault) {
-		n = evpoll_take(ep, items, min(max - done, EVPOLL_CHUNK));
+		n = evpoll_take(ep, items, noted_ns, min(max - done, EVPOLL_CHUNK));
 		if (!n)
 			break;
-		found = evpoll_ask(items, events, n);
+		found = evpoll_ask(items, noted_ns, events, n);
 		reported = evpoll_copy_out(to + done, events, found);
-		evpoll_settle(ep, items, events, found, reported);
+		evpoll_settle(ep, items, events, noted_ns, found, reported);
 		fault = reported < found;
 		done += reported;
 		cond_resched();

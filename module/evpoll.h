@@ -155,6 +155,8 @@ enum {
 	 * pending list, taken by who takes it from there.
 	 */
 	EVPOLL_URING,
+	/* The item is on a pending list: set before it goes there, cleared by the flush. */
+	EVPOLL_PENDING,
 };
 
 /**
@@ -251,6 +253,7 @@ enum {
  * @ready: FIFO; waiters.lock
  * @scan: what a scan has still to look at; waiters.lock, filled under @mtx
  * @scanning: a scan is going on; waiters.lock
+ * @woke: the wakeup that goes on was of use; waiters.lock
  * @nready: items in @ready and @scan; waiters.lock
  * @pollers: who polls the file of the instance
  * @poller_nests: lockdep subclass for the next level; pollers.lock
@@ -285,6 +288,7 @@ struct evpoll {
 	struct list_head ready;
 	struct list_head scan;
 	bool scanning;
+	bool woke;
 	unsigned int nready;
 	u8 poller_nests;
 	wait_queue_head_t pollers;
@@ -400,7 +404,7 @@ void evpoll_napi_exit(void);
 
 /* ready.c */
 bool evpoll_available(const struct evpoll *ep);
-void evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
+bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
 void evpoll_queue(struct evpoll_item *item);
 bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
 void evpoll_stamp(struct evpoll_item *item);
@@ -408,8 +412,8 @@ void evpoll_pass_on(struct evpoll *ep);
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
 void evpoll_scan_start(struct evpoll *ep);
 void evpoll_scan_end(struct evpoll *ep);
-int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max);
-void evpoll_put_back(struct evpoll_item *item, struct list_head *at);
+int evpoll_take(struct evpoll *ep, struct evpoll_item **items, u64 *noted_ns, int max);
+void evpoll_put_back(struct evpoll_item *item, struct list_head *at, u64 noted_ns);
 void evpoll_fput(struct file *file);
 
 /* deliver.c */
@@ -422,6 +426,7 @@ long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait);
 /* poll.c */
 __poll_t evpoll_poll(struct file *file, poll_table *pt);
 __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
+void evpoll_ask_again(struct evpoll *ep);
 
 /* close.c */
 int evpoll_watch(struct evpoll_item *item);

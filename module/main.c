@@ -38,14 +38,15 @@ static int __init evpoll_init(void)
 	error = evpoll_close_init();
 	if (error)
 		goto err_napi;
+	evpoll_stats_init();
 	/* Last: an open may come at once. */
 	error = misc_register(&evpoll_device);
 	if (error)
-		goto err_close;
-	evpoll_stats_init();
+		goto err_stats;
 	return 0;
 
-err_close:
+err_stats:
+	evpoll_stats_exit();
 	evpoll_close_exit();
 err_napi:
 	evpoll_napi_exit();
@@ -61,7 +62,8 @@ err_wq:
 /*
  * Nobody has an instance open, or the module would be in use. But a watched file may be in
  * __fput(), not yet at the hook; its item and with it the instance are still there. Once they
- * are gone, each step waits for those who are still in the code it stands for.
+ * are gone, each step waits for those who are still in the code it stands for; a timer of a
+ * window, as any softirq, is over when evpoll_napi_exit() has waited for RCU.
  */
 static void __exit evpoll_exit(void)
 {

@@ -45,10 +45,6 @@ static struct evpoll_pending *evpoll_napi_next(struct evpoll_napi *en)
 {
 	struct evpoll_pending *pending;
 
-	if (!en->batch)
-		en->batch = llist_reverse_order(llist_del_all(&en->scheduled));
-	if (!en->batch)
-		return NULL;
 	pending = llist_entry(en->batch, struct evpoll_pending, scheduled);
 	en->batch = en->batch->next;
 	return pending;
@@ -78,15 +74,20 @@ static int evpoll_napi_turn(struct evpoll_pending *pending, int budget)
 static int evpoll_napi_poll(struct napi_struct *napi, int budget)
 {
 	struct evpoll_napi *en = container_of(napi, struct evpoll_napi, napi);
-	struct evpoll_pending *pending;
 	int done = 0;
 
-	while (done < budget && (pending = evpoll_napi_next(en)))
-		done += evpoll_napi_turn(pending, budget - done);
-	/* As in any driver: less than the budget means that there is no more to do. */
+	if (!en->batch)
+		en->batch = llist_reverse_order(llist_del_all(&en->scheduled));
+	while (done < budget && en->batch)
+		done += evpoll_napi_turn(evpoll_napi_next(en), budget - done);
 	trace_evpoll_napi_poll(done, budget);
-	if (done < budget)
-		napi_complete_done(napi, done);
+	/*
+	 * As in any driver: the whole budget means that there is more to do. An instance has
+	 * one turn a poll, so that others, and NICs, have theirs.
+	 */
+	if (done >= budget || en->batch || !llist_empty(&en->scheduled))
+		return budget;
+	napi_complete_done(napi, done);
 	return done;
 }
 

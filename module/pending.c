@@ -20,7 +20,10 @@
 #include "evpoll.h"
 #include "trace.h"
 
-/* Items that a waiter's flush moves at a time, with interrupts off. */
+/*
+ * Items that the flush of a waiter or a window moves at a time, with interrupts off. Before that
+ * it turns the whole list round, which takes as long as it was when it grew.
+ */
 #define EVPOLL_FLUSH_BATCH 64
 
 /* Takes all that the CPU has pending, oldest first; false when there is nothing. */
@@ -56,10 +59,15 @@ static int evpoll_move(struct evpoll_pending *pending, int budget, __poll_t *uri
 			clear_bit(EVPOLL_URING, &item->state);
 			*uring = EPOLL_URING_WAKE;
 		}
+		clear_bit(EVPOLL_PENDING, &item->state);
 		list_add_tail(&item->ready, &ep->ready);
 	}
 	ep->nready += moved;
-	trace_evpoll_flush(pending, moved);
+	/* A new window. An event that is counted in the old one is flushed with it, or armed. */
+	if (atomic_read(&ep->noted))
+		atomic_set(&ep->noted, 0);
+	if (moved)
+		trace_evpoll_flush(pending, moved);
 	if (pending->batch)
 		set_bit(pending->cpu, ep->pending_cpus);
 	return moved;
@@ -108,8 +116,6 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 
 	if (!evpoll_is_pending(ep))
 		return;
-	/* A new window. An event that is counted in the old one is flushed with it, or armed. */
-	atomic_set(&ep->noted, 0);
 	for_each_set_bit(cpu, ep->pending_cpus, nr_cpu_ids) {
 		do {
 			spin_lock_irqsave(&ep->waiters.lock, flags);
@@ -146,8 +152,11 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 
 	/* See EVPOLL_QUEUED. */
 	if (test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		/* Waiters know of it; who watches us edge-triggered wants to hear each one. */
-		if (waitqueue_active(&ep->pollers))
+		/*
+		 * Who watches us edge-triggered wants to hear of each event. If the item is
+		 * pending, it will with the flush.
+		 */
+		if (waitqueue_active(&ep->pollers) && !test_bit(EVPOLL_PENDING, &item->state))
 			evpoll_wake_pollers(ep, item, uring);
 		return;
 	}
@@ -156,6 +165,7 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 	evpoll_stamp(item);
 	if (uring)
 		set_bit(EVPOLL_URING, &item->state);
+	set_bit(EVPOLL_PENDING, &item->state);
 	window_ns = evpoll_window_ns(ep);
 
 	/*

@@ -5,28 +5,53 @@
  */
 #include "evpoll.h"
 
-/* Looks at the ready list until one item has an event; those before it were not ready. */
-static bool evpoll_has_event(struct evpoll *ep, int depth)
+/*
+ * Asks the next item of the scan. If an event holds it is queued again: where it stood, with
+ * @stay, or with what became ready meanwhile. False when there was no item.
+ */
+static bool evpoll_ask_next(struct evpoll *ep, bool stay, int depth, bool *ready)
 {
 	struct evpoll_item *item;
-	__poll_t revents = 0;
 	struct file *file;
 	poll_table pt;
+	u64 noted_ns;
 
 	init_poll_funcptr(&pt, NULL);
-	while (!revents && evpoll_take(ep, &item, 1)) {
-		file = item->file;
-		revents = evpoll_item_poll(item, &pt, depth);
-		if (revents) {
-			/* It keeps its place. */
-			spin_lock_irq(&ep->waiters.lock);
-			evpoll_put_back(item, &ep->scan);
-			spin_unlock_irq(&ep->waiters.lock);
-		}
-		evpoll_fput(file);
-		cond_resched();
+	if (!evpoll_take(ep, &item, &noted_ns, 1))
+		return false;
+	file = item->file;
+	*ready = evpoll_item_poll(item, &pt, depth);
+	if (*ready) {
+		spin_lock_irq(&ep->waiters.lock);
+		evpoll_put_back(item, stay ? &ep->scan : ep->ready.prev, noted_ns);
+		spin_unlock_irq(&ep->waiters.lock);
 	}
-	return revents;
+	evpoll_fput(file);
+	cond_resched();
+	return true;
+}
+
+/* Looks at the ready list until one item has an event; it keeps its place. */
+static bool evpoll_has_event(struct evpoll *ep, int depth)
+{
+	bool ready = false;
+
+	while (!ready && evpoll_ask_next(ep, true, depth, &ready))
+		;
+	return ready;
+}
+
+/* Leaves only items on the ready list that have an event now. */
+void evpoll_ask_again(struct evpoll *ep)
+{
+	bool ready;
+
+	mutex_lock(&ep->mtx);
+	evpoll_scan_start(ep);
+	while (evpoll_ask_next(ep, false, 1, &ready))
+		;
+	evpoll_scan_end(ep);
+	mutex_unlock(&ep->mtx);
 }
 
 /* @depth: instances above this one that hold their mutex, for lockdep. */

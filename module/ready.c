@@ -23,18 +23,22 @@ bool evpoll_available(const struct evpoll *ep)
 
 /*
  * The wakeup: of one waiter, who wakes the next if it leaves something, evpoll_scan_end().
- * Caller holds waiters.lock, under which a waiter looks for events and queues itself.
+ * Caller holds waiters.lock, under which a waiter looks for events and queues itself. Returns
+ * whether there was one to whom it was of use.
  */
-void evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
+bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {
 	lockdep_assert_held(&ep->waiters.lock);
 	/* Exact: the lock is held. */
 	if (wakeup == EVPOLL_NO_WAKEUP || !waitqueue_active(&ep->waiters))
-		return;
+		return false;
+	/* Set by evpoll_wake_function() */
+	ep->woke = false;
 	if (wakeup == EVPOLL_WAKEUP_SYNC)
 		__wake_up_locked_sync_key(&ep->waiters, TASK_NORMAL, NULL);
 	else
 		wake_up_locked(&ep->waiters);
+	return ep->woke;
 }
 
 /* A waiter that may have been woken will not look: the next one must. */
@@ -124,11 +128,9 @@ bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_
 		evpoll_stamp(item);
 		evpoll_append(item);
 	}
-	/* Exact: waiters come and go under this lock. */
-	waiter = waitqueue_active(&ep->waiters);
+	waiter = evpoll_wake_waiter(ep, wakeup);
 	/* A poller is queued before it looks at the ready list under this lock. */
 	pollers = waitqueue_active(&ep->pollers);
-	evpoll_wake_waiter(ep, wakeup);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	if (pollers)
 		evpoll_wake_pollers(ep, item, uring);
@@ -160,9 +162,9 @@ void evpoll_scan_end(struct evpoll *ep)
 
 /*
  * Takes up to @max items from the scan, each with a reference on its file, which keeps the item
- * too. The caller asks the files after that.
+ * too, and with the time of its callback. The caller asks the files after that.
  */
-int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max)
+int evpoll_take(struct evpoll *ep, struct evpoll_item **items, u64 *noted_ns, int max)
 {
 	struct evpoll_item *item;
 	int n = 0;
@@ -173,6 +175,9 @@ int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max)
 		list_del_init(&item->ready);
 		ep->nready--;
 		evpoll_awake_hand_over(item);
+		noted_ns[n] = item->noted_ns;
+		/* The next callback may overwrite it: pairs with its test_and_set_bit(). */
+		smp_mb__before_atomic();
 		clear_bit(EVPOLL_QUEUED, &item->state);
 		/* If it fails the hook has the item, or will have it. */
 		if (evpoll_item_tryget(item))
@@ -188,12 +193,13 @@ int evpoll_take(struct evpoll *ep, struct evpoll_item **items, int max)
  * Queues a taken item again, after @at, unless the callback has done so meanwhile. Caller holds
  * waiters.lock, and a reference on the file.
  */
-void evpoll_put_back(struct evpoll_item *item, struct list_head *at)
+void evpoll_put_back(struct evpoll_item *item, struct list_head *at, u64 noted_ns)
 {
 	lockdep_assert_held(&evpoll_of(item)->waiters.lock);
 	if (test_and_set_bit(EVPOLL_QUEUED, &item->state))
 		return;
 	evpoll_stay_awake(item);
+	item->noted_ns = noted_ns;
 	list_add(&item->ready, at);
 	evpoll_of(item)->nready++;
 }

@@ -50,6 +50,7 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 	/* It sleeps on, and another waiter's turn comes. */
 	if (waiter->ep->nready < waiter->need)
 		return 0;
+	waiter->ep->woke = true;
 	woken = default_wake_function(wait, mode, sync, key);
 	if (woken) {
 		trace_evpoll_wakeup(waiter->ep, wait->private);
@@ -121,11 +122,15 @@ static void evpoll_min_wait(struct evpoll *ep, ktime_t until, unsigned int need)
 {
 	bool enough;
 
+	/* What the last wait reported is asked again: it may not count any more. */
+	evpoll_ask_again(ep);
 	do {
-		/* Other waiters may need less. */
 		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
 		spin_lock_irq(&ep->waiters.lock);
 		enough = ep->nready >= need;
+		/* Other waiters may need less. */
+		if (!enough && !list_empty(&ep->ready))
+			evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		spin_unlock_irq(&ep->waiters.lock);
 	} while (!enough && !signal_pending(current) && evpoll_sleep(ep, &until, need));
 }
@@ -197,7 +202,8 @@ static int evpoll_wait_checked(struct evpoll *ep, const struct evpoll_wait *wait
 		return -EINVAL;
 	if (!access_ok(to, wait->maxevents * sizeof(*to)))
 		return -EFAULT;
-	if (block && wait->min_wait_ns) {
+	/* One item ends a wait anyway. */
+	if (block && wait->min_wait_ns && wait->maxevents > 1) {
 		ktime_t until = ktime_add_safe(ktime_get(), ns_to_ktime(wait->min_wait_ns));
 
 		if (expires && ktime_before(*expires, until))

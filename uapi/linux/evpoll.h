@@ -59,8 +59,9 @@ struct evpoll_ctl {
  *	timeout is zero
  * @reserved: must be zero
  *
- * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns. Returns the number of events, 0 when the time is over. Errors:
- * EINTR (a signal came), EINVAL (@maxevents, the time, @sigsetsize or @reserved), EFAULT.
+ * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns. Returns
+ * the number of events, 0 when the time is over. Errors: EINTR (a signal came), EINVAL (a value
+ * out of its range, a time above 2^63 - 1 ns, @sigsetsize or @reserved), EFAULT.
  */
 struct evpoll_wait {
 	__u64 events;
@@ -84,11 +85,12 @@ struct evpoll_wait {
  * @read_timeout_ns: how long read() waits at most, in ns; 0 (the default) is for ever, as
  *	with SO_RCVTIMEO of socket(7)
  * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY
- * @budget: items that one NAPI poll moves at most, 1 to 64; 0 is the default (64)
+ * @budget: items of the instance that one NAPI poll moves at most, 1 to 64; 0 is the module's
+ *	parameter (64)
  * @coalesce_usecs: the window: the longest delay between the first event that nobody has seen
  *	and the wakeup for it, in us, up to 1000000; 0 is none. As rx-usecs of ethtool -C
- * @coalesce_events: in a window, wake at once when so many items are pending; 0 is no such
- *	limit. As rx-frames of ethtool -C
+ * @coalesce_events: in a window, wake at once when so many items are pending, up to 2^31 - 1; 0 is
+ *	no such limit. As rx-frames of ethtool -C
  *
  * EVPOLL_IOC_SET_PARAMS sets them all, for events from then on; what is pending is flushed.
  * Values that a new instance has are parameters of the module. A value out of its range, or a
@@ -114,7 +116,7 @@ struct evpoll_params {
  * @polls: NAPI polls that had a turn for the instance
  * @exhausted: of these, those that used up the budget
  * @inline_flushes: flushes by the callback itself
- * @timer_flushes: windows that ended
+ * @timer_flushes: windows that ended with their time
  * @wakeups: waiters woken
  * @reads: scans of the ready list by waiters
  * @delivered: events
