@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * burst: 64 files become readable in NAPI context on the last processor, as a NIC's packets make
- * sockets, and a reader on the first one sleeps for them. What 'make trace' records; also a load to
+ * burst: 64 files become readable in NAPI context on processor 1, as a NIC's packets make
+ * sockets, and a reader on processor 0 sleeps for them. What 'make trace' records; also a load to
  * try knobs with:
  *
- *   burst [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched
+ *   burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched
  *
  * Without -s the 64 events come in one NAPI poll, with it one by one. Without -w evpoll has the
  * defaults of the module. Each round is marked in the trace, and counted in the line at the end.
+ * -i is for QEMU with -icount.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,9 +32,10 @@
 #include "../../selftests/modules/evpoll_source.h"
 
 #define EVENTS 64
+#define SLICE_NS 20000
 
 static int lines[EVENTS], ep, marker, rounds = 5;
-static bool evpoll;
+static bool evpoll, sliced;
 static long waits, slept;
 static sem_t ready, done;
 
@@ -109,6 +111,29 @@ static void *reader(void *unused)
 	return NULL;
 }
 
+/*
+ * QEMU with -icount runs one processor at a time, and goes on to the next one half way to the next
+ * timer of the guest: see qemu/trace.sh. So there must be one all the time: it interrupts the
+ * caller's processor every SLICE_NS while @running, and does nothing. The reader's would not do,
+ * it may spin for a lock with interrupts off.
+ */
+static void slice(bool running)
+{
+	static int line = -1;
+	struct evpoll_source_burst burst = {
+		.fds = (uintptr_t)&line, .nr = 1, .context = EVPOLL_SOURCE_HARDIRQ,
+		.pause_ns = SLICE_NS, .repeat = 1000000000, .cpu = -1,
+	};
+
+	if (!running) {
+		close(line);
+		return;
+	}
+	line = open("/dev/evpoll_source", O_RDONLY);
+	if (line < 0 || ioctl(line, EVPOLL_SOURCE_IOC_BURST, &burst))
+		err(1, "/dev/evpoll_source");
+}
+
 static void setup(const char *mode, long window_us)
 {
 	struct evpoll_params params;
@@ -153,8 +178,10 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	int option;
 
-	while ((option = getopt(argc, argv, "r:s:w:")) != -1) {
-		if (option == 'r')
+	while ((option = getopt(argc, argv, "ir:s:w:")) != -1) {
+		if (option == 'i')
+			sliced = true;
+		else if (option == 'r')
 			rounds = atoi(optarg);
 		else if (option == 's')
 			burst.spacing_ns = atol(optarg) * 1000;
@@ -165,9 +192,9 @@ int main(int argc, char **argv)
 	}
 	mode = argv[optind];
 	if (!mode || (strcmp(mode, "epoll") && strcmp(mode, "evpoll") && strcmp(mode, "unbatched")))
-		errx(2, "usage: burst [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched");
+		errx(2, "usage: burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched");
 
-	burst.cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	burst.cpu = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	marker = open("/sys/kernel/tracing/trace_marker", O_WRONLY);
 	setup(mode, window_us);
 	pin(burst.cpu);
@@ -178,12 +205,16 @@ int main(int argc, char **argv)
 	for (int round = 1; round <= rounds; round++) {
 		sem_wait(&ready);
 		usleep(10000);	/* until it sleeps in its wait */
+		if (sliced)
+			slice(true);
 		mark("begin %s window=%ld spacing=%lld round=%d", mode, window_us,
 		     burst.spacing_ns / 1000, round);
 		if (ioctl(lines[0], EVPOLL_SOURCE_IOC_BURST, &burst))
 			err(1, "EVPOLL_SOURCE_IOC_BURST");
 		sem_wait(&done);
 		mark("end");
+		if (sliced)
+			slice(false);
 	}
 	pthread_join(thread, NULL);
 	report(mode);
