@@ -208,7 +208,10 @@ static void *spinning(void *stop)
 	return NULL;
 }
 
-/* Counts waits and wakeups for a burst of @nr on @cpu. */
+/*
+ * Counts wakeups for a burst of @nr on @cpu. Not waits: a reader that is awake takes what is
+ * pending without a wakeup, in as many waits as it comes to make.
+ */
 static void napi_burst(struct __test_metadata *_metadata, struct _test_data_napi *self, int nr,
 		       int cpu, uint64_t max_wakeups)
 {
@@ -226,7 +229,6 @@ static void napi_burst(struct __test_metadata *_metadata, struct _test_data_napi
 	EXPECT_EQ(nr, after.delivered - before.delivered);
 	EXPECT_LE(1, after.wakeups - before.wakeups);
 	EXPECT_GE(max_wakeups, after.wakeups - before.wakeups);
-	EXPECT_GE(max_wakeups, self->reader.waits);
 	/* there a lock may sleep too */
 	if (access("/sys/kernel/realtime", F_OK)) {
 		EXPECT_GE((long)max_wakeups, self->reader.switches);
