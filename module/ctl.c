@@ -152,7 +152,7 @@ long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
 
 	if (ctl.op == EPOLL_CTL_DEL)
 		ctl.events = 0;
-	if (ctl.reserved || (ctl.events & ~(__force u32)EVPOLL_KNOWN_BITS))
+	if (ctl.events & ~(__force u32)EVPOLL_KNOWN_BITS)
 		return -EINVAL;
 	target = fdget(ctl.fd);
 	if (!fd_file(target))

@@ -340,6 +340,10 @@ static inline bool is_evpoll_file(const struct file *file)
 /* ctl.c */
 long evpoll_ctl(struct file *file, const struct evpoll_ctl *ctl);
 
+/* ctlv.c */
+bool evpoll_ctlv_is_wrong(const struct evpoll_ctlv *ctlv);
+long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to);
+
 /* nest.c */
 int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target);
 void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested);
@@ -421,7 +425,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *events, int max
 
 /* wait.c */
 ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos);
-long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait);
+long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait __user *arg);
 
 /* poll.c */
 __poll_t evpoll_poll(struct file *file, poll_table *pt);

@@ -206,16 +206,29 @@ static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __u
 	int error;
 
 	error = evpoll_copy_arg(&ctl, sizeof(ctl), sizeof(ctl), cmd, arg);
-	return error ?: evpoll_ctl(file, &ctl);
+	if (error)
+		return error;
+	return ctl.result ? -EINVAL : evpoll_ctl(file, &ctl);
 }
 
-static long evpoll_ioctl_wait(struct evpoll *ep, unsigned int cmd, const void __user *arg)
+static long evpoll_ioctl_ctlv(struct file *file, unsigned int cmd, void __user *arg)
+{
+	struct evpoll_ctlv ctlv;
+	int error;
+
+	error = evpoll_copy_arg(&ctlv, sizeof(ctlv), sizeof(ctlv), cmd, arg);
+	if (error)
+		return error;
+	return evpoll_ctlv_is_wrong(&ctlv) ? -EINVAL : evpoll_ctlv(file, &ctlv, arg);
+}
+
+static long evpoll_ioctl_wait(struct file *file, unsigned int cmd, void __user *arg)
 {
 	struct evpoll_wait wait;
 	int error;
 
 	error = evpoll_copy_arg(&wait, sizeof(wait), sizeof(wait), cmd, arg);
-	return error ?: evpoll_wait(ep, &wait);
+	return error ?: evpoll_wait(file, &wait, arg);
 }
 
 /* The number of a call without the size of its structure. */
@@ -230,7 +243,9 @@ static long evpoll_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case EVPOLL_IOC_NR(EVPOLL_IOC_CTL):
 		return evpoll_ioctl_ctl(file, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_WAIT):
-		return evpoll_ioctl_wait(ep, cmd, uarg);
+		return evpoll_ioctl_wait(file, cmd, uarg);
+	case EVPOLL_IOC_NR(EVPOLL_IOC_CTLV):
+		return evpoll_ioctl_ctlv(file, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_SET_PARAMS):
 		return evpoll_set_params(ep, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_GET_PARAMS):

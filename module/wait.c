@@ -193,15 +193,24 @@ static void evpoll_restore_sigmask(void)
 		sigprocmask(SIG_SETMASK, &current->saved_sigmask, NULL);
 }
 
-static int evpoll_wait_checked(struct evpoll *ep, const struct evpoll_wait *wait,
-			       ktime_t *expires, bool block)
+static int evpoll_wait_checked(struct file *file, struct evpoll_wait *wait,
+			       struct evpoll_wait __user *arg, ktime_t *expires, bool block)
 {
 	struct epoll_event __user *to = u64_to_user_ptr(wait->events);
+	struct evpoll *ep = file->private_data;
+	long failed;
 
 	if (!wait->maxevents || wait->maxevents > EVPOLL_MAX_EVENTS)
 		return -EINVAL;
 	if (!access_ok(to, wait->maxevents * sizeof(*to)))
 		return -EFAULT;
+	if (wait->ctlv.nr) {
+		failed = evpoll_ctlv(file, &wait->ctlv, &arg->ctlv);
+		if (failed < 0)
+			return failed;
+		/* The caller wants to know now. */
+		block = block && !failed;
+	}
 	/* One item ends a wait anyway. */
 	if (block && wait->min_wait_ns && wait->maxevents > 1) {
 		ktime_t until = ktime_add_safe(ktime_get(), ns_to_ktime(wait->min_wait_ns));
@@ -213,14 +222,14 @@ static int evpoll_wait_checked(struct evpoll *ep, const struct evpoll_wait *wait
 	return evpoll_wait_events(ep, to, wait->maxevents, expires, block);
 }
 
-long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait)
+long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait __user *arg)
 {
 	struct timespec64 timeout;
 	ktime_t expires = 0;
 	bool block = true;
 	int n;
 
-	if (wait->reserved || wait->min_wait_ns > KTIME_MAX)
+	if (wait->reserved || wait->min_wait_ns > KTIME_MAX || evpoll_ctlv_is_wrong(&wait->ctlv))
 		return -EINVAL;
 	if (wait->timeout) {
 		if (get_timespec64(&timeout, u64_to_user_ptr(wait->timeout)))
@@ -233,7 +242,7 @@ long evpoll_wait(struct evpoll *ep, const struct evpoll_wait *wait)
 	n = evpoll_set_sigmask(wait);
 	if (n)
 		return n;
-	n = evpoll_wait_checked(ep, wait, wait->timeout ? &expires : NULL, block);
+	n = evpoll_wait_checked(file, wait, arg, wait->timeout ? &expires : NULL, block);
 	if (n != -EINTR)
 		evpoll_restore_sigmask();
 	return n;

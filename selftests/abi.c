@@ -74,17 +74,17 @@ TEST_F(abi, ctl_smaller)
 	EXPECT_EQ(0, ep_items(self->ep));
 }
 
-/* uapi: reserved fields must be zero, for every op, and nothing is done if not */
-TEST_F(abi, ctl_reserved)
+/* uapi: evpoll_ctl.result must be zero, for every op, and nothing is done if not */
+TEST_F(abi, ctl_result)
 {
-	struct evpoll_ctl ctl = { .fd = self->fd, .events = EPOLLIN, .reserved = 1 };
+	struct evpoll_ctl ctl = { .fd = self->fd, .events = EPOLLIN, .result = 1 };
 
 	ctl.op = EPOLL_CTL_ADD;
 	EXPECT_ERRNO(EINVAL, ioctl(self->ep, EVPOLL_IOC_CTL, &ctl));
 	EXPECT_EQ(0, ep_items(self->ep));
 	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd, 0));
 	ctl.op = EPOLL_CTL_MOD;
-	ctl.reserved = 1U << 31;
+	ctl.result = INT32_MIN;
 	EXPECT_ERRNO(EINVAL, ioctl(self->ep, EVPOLL_IOC_CTL, &ctl));
 	EXPECT_EQ(0, poll(&(struct pollfd){ .fd = self->ep, .events = POLLIN }, 1, 0));
 	ctl.op = EPOLL_CTL_DEL;
@@ -134,11 +134,11 @@ TEST_F(abi, wait_sizes)
 	};
 
 	ASSERT_EQ(0, ep_ctl(BY_WAIT, self->ep, EPOLL_CTL_ADD, self->fd, EPOLLIN | EPOLLET, 3));
-	EXPECT_ERRNO(E2BIG, ioctl(self->ep, SIZED(_IOC_WRITE, 1, sizeof(big)), &big));
+	EXPECT_ERRNO(E2BIG, ioctl(self->ep, SIZED(_IOC_READ | _IOC_WRITE, 1, sizeof(big)), &big));
 	for (size_t size = 0; size < sizeof(big.wait); size++)
-		EXPECT_ERRNO(EINVAL, ioctl(self->ep, SIZED(_IOC_WRITE, 1, size), &big));
+		EXPECT_ERRNO(EINVAL, ioctl(self->ep, SIZED(_IOC_READ | _IOC_WRITE, 1, size), &big));
 	big.tail = 0;
-	EXPECT_EQ(1, ioctl(self->ep, SIZED(_IOC_WRITE, 1, sizeof(big)), &big));
+	EXPECT_EQ(1, ioctl(self->ep, SIZED(_IOC_READ | _IOC_WRITE, 1, sizeof(big)), &big));
 	EXPECT_EVENT(EPOLLIN, 3, ev);
 }
 
@@ -167,7 +167,8 @@ TEST_F(abi, wait_reserved)
 TEST_F(abi, efault)
 {
 	static const unsigned int nr[] = {
-		EVPOLL_IOC_CTL, EVPOLL_IOC_WAIT, EVPOLL_IOC_SET_PARAMS, EVPOLL_IOC_GET_PARAMS,
+		EVPOLL_IOC_CTL, EVPOLL_IOC_CTLV, EVPOLL_IOC_WAIT, EVPOLL_IOC_SET_PARAMS,
+		EVPOLL_IOC_GET_PARAMS,
 	};
 	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

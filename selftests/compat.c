@@ -21,9 +21,10 @@ _Static_assert(sizeof(struct evpoll_wait) >= 40, "evpoll_wait");
 _Static_assert(sizeof(struct evpoll_wait) % 8 == 0, "evpoll_wait");
 _Static_assert(sizeof(struct evpoll_params) % 8 == 0, "evpoll_params");
 _Static_assert(EVPOLL_IOC_CTL == 0x4018eb00, "EVPOLL_IOC_CTL");
-_Static_assert((EVPOLL_IOC_WAIT & ~IOCSIZE_MASK) == 0x4000eb01, "EVPOLL_IOC_WAIT");
+_Static_assert((EVPOLL_IOC_WAIT & ~IOCSIZE_MASK) == 0xc000eb01, "EVPOLL_IOC_WAIT");
 _Static_assert((EVPOLL_IOC_SET_PARAMS & ~IOCSIZE_MASK) == 0x4000eb02, "EVPOLL_IOC_SET_PARAMS");
 _Static_assert((EVPOLL_IOC_GET_PARAMS & ~IOCSIZE_MASK) == 0x8000eb03, "EVPOLL_IOC_GET_PARAMS");
+_Static_assert((EVPOLL_IOC_CTLV & ~IOCSIZE_MASK) == 0xc000eb05, "EVPOLL_IOC_CTLV");
 
 #define DATA 0xfedcba9876543210ULL
 

@@ -32,7 +32,8 @@
  * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
  * @fd: file descriptor of the file to watch, in the caller's table
  * @events: EPOLL* mask, ignored by EPOLL_CTL_DEL; an unknown bit is EINVAL
- * @reserved: must be zero
+ * @result: in an array (&struct evpoll_ctlv), written by the call: 0, or the error as a negative
+ *	number. Must be zero in EVPOLL_IOC_CTL, which returns its error
  * @data: comes back in &struct epoll_event.data as given, ignored by EPOLL_CTL_DEL
  *
  * Source: epoll_ctl(2), whose errors this call has, in their order: EBADF, EPERM, EINVAL,
@@ -42,8 +43,30 @@ struct evpoll_ctl {
 	__u32 op;
 	__s32 fd;
 	__u32 events;
-	__u32 reserved;
+	__s32 result;
 	__u64 data;
+};
+
+/**
+ * struct evpoll_ctlv - several changes in one call
+ * @changes: user pointer to an array of @nr &struct evpoll_ctl
+ * @nr: changes, up to 2^31 - 1
+ * @done: written by the call: changes that were tried
+ * @failed: written by the call: those of them that failed
+ * @reserved: must be zero
+ *
+ * EVPOLL_IOC_CTLV tries them in their order, each as EVPOLL_IOC_CTL would, whatever becomes of the
+ * others; each gets its result. Returns @failed. When a change cannot be read, or its result
+ * cannot be written, the call ends there with EFAULT: @done have been tried, and a change whose
+ * result could not be written is the last of them. EINTR: the same, when the task is to die.
+ * EINVAL: @reserved, or @nr above 2^31 - 1; nothing was tried.
+ */
+struct evpoll_ctlv {
+	__u64 changes;
+	__u32 nr;
+	__u32 done;
+	__u32 failed;
+	__u32 reserved;
 };
 
 /**
@@ -58,10 +81,15 @@ struct evpoll_ctl {
  *	a signal comes or the timeout ends; 0 is as epoll_pwait2(2). Without effect when the
  *	timeout is zero
  * @reserved: must be zero
+ * @ctlv: changes to try before the wait, as EVPOLL_IOC_CTLV would; @ctlv.nr of 0 is none. If one
+ *	fails the wait does not sleep: it returns what is ready, which may be nothing, and the
+ *	caller finds @ctlv.failed greater than zero. The time of @timeout begins before them
  *
- * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns. Returns
- * the number of events, 0 when the time is over. Errors: EINTR (a signal came), EINVAL (a value
- * out of its range, a time above 2^63 - 1 ns, @sigsetsize or @reserved), EFAULT.
+ * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns; kqueue(2)
+ * for @ctlv. Returns the number of events, 0 when the time is over. Errors: EINTR (a signal came;
+ * the changes have been tried), EINVAL (a value out of its range, a time above 2^63 - 1 ns,
+ * @sigsetsize or a reserved field; nothing was tried), EFAULT (look at @ctlv.done: the events,
+ * or a change).
  */
 struct evpoll_wait {
 	__u64 events;
@@ -71,6 +99,7 @@ struct evpoll_wait {
 	__u32 maxevents;
 	__u64 min_wait_ns;
 	__u64 reserved;
+	struct evpoll_ctlv ctlv;
 };
 
 /* No pending list, no NAPI, no window: each callback wakes a waiter itself, as epoll's does. */
@@ -143,9 +172,10 @@ struct evpoll_stats {
 #define EVPOLL_IOC_MAGIC	0xEB
 
 #define EVPOLL_IOC_CTL		_IOW(EVPOLL_IOC_MAGIC, 0, struct evpoll_ctl)
-#define EVPOLL_IOC_WAIT		_IOW(EVPOLL_IOC_MAGIC, 1, struct evpoll_wait)
+#define EVPOLL_IOC_WAIT		_IOWR(EVPOLL_IOC_MAGIC, 1, struct evpoll_wait)
 #define EVPOLL_IOC_SET_PARAMS	_IOW(EVPOLL_IOC_MAGIC, 2, struct evpoll_params)
 #define EVPOLL_IOC_GET_PARAMS	_IOR(EVPOLL_IOC_MAGIC, 3, struct evpoll_params)
 #define EVPOLL_IOC_GET_STATS	_IOR(EVPOLL_IOC_MAGIC, 4, struct evpoll_stats)
+#define EVPOLL_IOC_CTLV		_IOWR(EVPOLL_IOC_MAGIC, 5, struct evpoll_ctlv)
 
 #endif /* _UAPI_LINUX_EVPOLL_H */

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EVPOLL_IOC_CTLV, and the changes of EVPOLL_IOC_WAIT: many changes in one call.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "evpoll.h"
+
+/* The change is tried even if nobody can be told of its result: it was read, and counts. */
+static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
+{
+	struct evpoll_ctl __user *from = u64_to_user_ptr(ctlv->changes);
+	struct evpoll_ctl change;
+
+	from += ctlv->done;
+	if (copy_from_user(&change, from, sizeof(change)))
+		return -EFAULT;
+	change.result = evpoll_ctl(file, &change);
+	ctlv->done++;
+	ctlv->failed += change.result != 0;
+	return put_user(change.result, &from->result);
+}
+
+/* The number of those that fail must be told from an error. */
+bool evpoll_ctlv_is_wrong(const struct evpoll_ctlv *ctlv)
+{
+	return ctlv->reserved || ctlv->nr > INT_MAX;
+}
+
+/* Tries all changes and writes to @to how far it came. Returns how many failed, or an error. */
+long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to)
+{
+	int error = 0;
+
+	ctlv->done = 0;
+	ctlv->failed = 0;
+	while (ctlv->done < ctlv->nr && !error) {
+		if (fatal_signal_pending(current))
+			error = -EINTR;
+		else
+			error = evpoll_ctlv_next(file, ctlv);
+		cond_resched();
+	}
+	if (put_user(ctlv->done, &to->done) || put_user(ctlv->failed, &to->failed))
+		return -EFAULT;
+	if (error)
+		return error;
+	return ctlv->failed;
+}
