@@ -18,8 +18,7 @@
 /* Ignored without the right to it, epoll_ctl(2). */
 __poll_t evpoll_awake_allowed(__poll_t events)
 {
-	if ((events & EPOLLWAKEUP) &&
-	    (!IS_ENABLED(CONFIG_PM_SLEEP) || !capable(CAP_BLOCK_SUSPEND)))
+	if (!IS_ENABLED(CONFIG_PM_SLEEP) || !capable(CAP_BLOCK_SUSPEND))
 		events &= ~EPOLLWAKEUP;
 	return events;
 }

@@ -35,16 +35,26 @@ static bool evpoll_note_news(struct evpoll_item *item, __poll_t events, __poll_t
 	enum evpoll_wakeup wakeup = sync ? EVPOLL_WAKEUP_SYNC : EVPOLL_WAKEUP;
 	__poll_t uring = what & EPOLL_URING_WAKE;
 	struct evpoll *ep = evpoll_of(item);
+	bool news;
 
 	trace_evpoll_callback(item, what);
 	evpoll_count(ep, callbacks, 1);
+	/* See EVPOLL_QUEUED. */
+	news = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
+	/* It must say at once whether a waiter was woken: if not, another instance's turn comes. */
 	if (events & EPOLLEXCLUSIVE)
-		return evpoll_queue_at_once(item, uring, wakeup) &&
+		return evpoll_queue_at_once(item, news, uring, wakeup) &&
 		       evpoll_uses_wakeup(events, what);
 	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
-		evpoll_queue_at_once(item, uring, wakeup);
-	else
+		evpoll_queue_at_once(item, news, uring, wakeup);
+	else if (news)
 		evpoll_note(item, uring, wakeup);
+	/*
+	 * Who watches us edge-triggered wants to hear of each event. If the item is pending, it
+	 * will with the flush.
+	 */
+	else if (waitqueue_active(&ep->pollers) && !test_bit(EVPOLL_PENDING, &item->state))
+		evpoll_wake_pollers(ep, item, uring);
 	return true;
 }
 

@@ -20,16 +20,16 @@
 #endif
 
 /*
- * A reference on a file whose memory is known to be there, unless its last one is gone and
- * __fput() is on its way. 6.7 made struct file SLAB_TYPESAFE_BY_RCU (0ede61d8589c) and 6.13
- * changed the type of its counter; get_file_active() hides both.
+ * A reference on a file that is known to be the one it was and to be in memory, unless its last
+ * one is gone and __fput() is on its way. So without get_file_active(), which is for those who
+ * do not know. 6.13 changed the type of the counter.
  */
-static inline bool compat_file_tryget(struct file **file)
+static inline bool compat_file_tryget(struct file *file)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-	return get_file_active(file);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	return file_ref_get(&file->f_ref);
 #else
-	return atomic_long_inc_not_zero(&(*file)->f_count);
+	return atomic_long_inc_not_zero(&file->f_count);
 #endif
 }
 

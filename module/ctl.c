@@ -30,8 +30,12 @@
  */
 static bool is_epoll_file(const struct file *file)
 {
+	static const struct qstr epoll = QSTR_INIT("[eventpoll]", sizeof("[eventpoll]") - 1);
+	const struct qstr *name = &file->f_path.dentry->d_name;
+
+	/* Nobody renames these. */
 	return file->f_path.mnt->mnt_sb->s_magic == ANON_INODE_FS_MAGIC &&
-	       !strcmp(file->f_path.dentry->d_name.name, "[eventpoll]");
+	       name->len == epoll.len && !memcmp(name->name, epoll.name, epoll.len);
 }
 
 static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
@@ -144,29 +148,30 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	return error;
 }
 
-long evpoll_ctl(struct file *file, const struct evpoll_ctl *arg)
+/* Makes of @ctl what takes effect. */
+long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 {
-	struct evpoll_ctl ctl = *arg;
 	struct fd target;
 	long error;
 
-	if (ctl.op == EPOLL_CTL_DEL)
-		ctl.events = 0;
-	if (ctl.events & ~(__force u32)EVPOLL_KNOWN_BITS)
+	if (ctl->op == EPOLL_CTL_DEL)
+		ctl->events = 0;
+	if (ctl->events & ~(__force u32)EVPOLL_KNOWN_BITS)
 		return -EINVAL;
-	target = fdget(ctl.fd);
+	target = fdget(ctl->fd);
 	if (!fd_file(target))
 		return -EBADF;
 	error = -EPERM;
 	if (!file_can_poll(fd_file(target)))
 		goto out;
-	ctl.events = (__force u32)evpoll_awake_allowed((__force __poll_t)ctl.events);
+	if (ctl->events & (__force u32)EPOLLWAKEUP)
+		ctl->events = (__force u32)evpoll_awake_allowed((__force __poll_t)ctl->events);
 	error = -EINVAL;
 	if (fd_file(target) == file)
 		goto out;
-	error = evpoll_ctl_file(file->private_data, fd_file(target), &ctl);
+	error = evpoll_ctl_file(file->private_data, fd_file(target), ctl);
 out:
 	fdput(target);
-	trace_evpoll_ctl(file->private_data, &ctl, error);
+	trace_evpoll_ctl(file->private_data, ctl, error);
 	return error;
 }

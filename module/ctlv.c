@@ -22,12 +22,6 @@ static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 	return put_user(change.result, &from->result);
 }
 
-/* The number of those that fail must be told from an error. */
-bool evpoll_ctlv_is_wrong(const struct evpoll_ctlv *ctlv)
-{
-	return ctlv->reserved || ctlv->nr > INT_MAX;
-}
-
 /* Tries all changes and writes to @to how far it came. Returns how many failed, or an error. */
 long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to)
 {

@@ -15,88 +15,108 @@
 #define EVPOLL_CHUNK 16
 
 /*
- * Asks the files of @n items. Those with an event move to the front of @items and @noted_ns, with
- * the events beside them; the others are done. Returns how many have one.
+ * For each event once: a level-triggered item that is asked again has no callback's time. @noted_ns
+ * is 0 then, and without EVPOLL_LATENCY.
  */
-static int evpoll_ask(struct evpoll_item **items, u64 *noted_ns, struct epoll_event *events,
-		      int n)
+static void evpoll_count_latency(struct evpoll *ep, u64 noted_ns)
 {
-	struct evpoll_item *item;
-	int i, found = 0;
-	__poll_t revents;
-	poll_table pt;
-
-	init_poll_funcptr(&pt, NULL);
-	for (i = 0; i < n; i++) {
-		item = items[i];
-		revents = evpoll_item_poll(item, &pt, 1);
-		if (!revents) {
-			evpoll_count(evpoll_of(item), spurious, 1);
-			evpoll_fput(item->file);
-			continue;
-		}
-		items[found] = item;
-		noted_ns[found] = noted_ns[i];
-		events[found].events = revents;
-		events[found].data = item->data;
-		found++;
-	}
-	return found;
-}
-
-/* For each event once: a level-triggered item that is asked again has no callback's time. */
-static void evpoll_count_latency(struct evpoll *ep, u64 noted_ns, u64 now)
-{
-	u64 ns = now - noted_ns;
+	u64 ns = ktime_get_ns() - noted_ns;
 	int slot = ns ? min(ilog2(ns), EVPOLL_LATENCY_SLOTS - 1) : 0;
 
 	evpoll_count(ep, latency[slot], 1);
 }
 
-/* What a reported item does next depends on its mode. Caller holds waiters.lock. */
-static void evpoll_report(struct evpoll_item *item)
+/* The caller has checked that the address is the user's. Returns false when it is not there. */
+static bool evpoll_put_event(struct epoll_event __user *to, __poll_t revents, u64 data)
 {
+	if (!user_write_access_begin(to, sizeof(*to)))
+		return false;
+	unsafe_put_user((__force __u32)revents, (__u32 __user *)&to->events, efault);
+	unsafe_put_user(data, &to->data, efault);
+	user_write_access_end();
+	return true;
+
+efault:
+	user_write_access_end();
+	return false;
+}
+
+/* An item was reported. What it does next depends on its mode. */
+static void evpoll_report(struct evpoll_item *item, u64 noted_ns, __poll_t revents)
+{
+	if (noted_ns)
+		evpoll_count_latency(evpoll_of(item), noted_ns);
+	trace_evpoll_deliver(item, revents);
 	/* Pairs with READ_ONCE() in evpoll_wake_callback(). */
 	if (item->events & EPOLLONESHOT)
 		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
 	else if (!(item->events & EPOLLET))
 		/* Level-triggered: to the tail, and asked again in the next scan. */
-		evpoll_put_back(item, evpoll_of(item)->ready.prev, 0);
+		evpoll_scan_keep(item, 0);
 }
 
-/*
- * @reported of @found items were copied out; the others stay where they were, in their order.
- * An item may be gone when its file is given back.
- */
-static void evpoll_settle(struct evpoll *ep, struct evpoll_item **items,
-			  const struct epoll_event *events, const u64 *noted_ns, int found,
-			  int reported)
+/* Returns 1 if the item became an event at @to, 0 if it has none, -EFAULT if it could not. */
+static int evpoll_deliver_item(struct evpoll_item *item, u64 noted_ns, poll_table *pt,
+			       struct epoll_event __user *to)
 {
-	bool latency = READ_ONCE(ep->params.flags) & EVPOLL_LATENCY;
-	u64 now = latency ? ktime_get_ns() : 0;
-	int i;
+	struct file *file = item->file;
+	__poll_t revents;
 
-	spin_lock_irq(&ep->waiters.lock);
-	for (i = 0; i < reported; i++) {
-		if (latency && noted_ns[i])
-			evpoll_count_latency(ep, noted_ns[i], now);
-		trace_evpoll_deliver(items[i], events[i].events);
-		evpoll_report(items[i]);
+	revents = evpoll_scan_ask(item, pt, 1);
+	if (!revents) {
+		evpoll_count(evpoll_of(item), spurious, 1);
+		evpoll_fput(file);
+		return 0;
 	}
-	for (i = found; i-- > reported;)
-		evpoll_put_back(items[i], &ep->scan, noted_ns[i]);
-	spin_unlock_irq(&ep->waiters.lock);
-	for (i = 0; i < found; i++)
-		fput(items[i]->file);
+	if (!evpoll_put_event(to, revents, item->data)) {
+		evpoll_scan_undo(item, noted_ns);
+		fput(file);
+		return -EFAULT;
+	}
+	evpoll_report(item, noted_ns, revents);
+	/* The item may be gone with it. */
+	fput(file);
+	return 1;
 }
 
-/* Copies events out; returns how many. One that was written in part was not. */
-static int evpoll_copy_out(struct epoll_event __user *to, const struct epoll_event *events,
-			   int n)
+/* They stand on the list of the scan one after the other, see evpoll_scan_take(). */
+static void evpoll_give_back(struct evpoll_item *item, int n)
 {
-	unsigned long left = copy_to_user(to, events, n * sizeof(*events));
+	struct file *file;
 
-	return n - DIV_ROUND_UP(left, sizeof(*events));
+	while (n--) {
+		file = item->file;
+		if (n)
+			item = list_next_entry(item, ready);
+		fput(file);
+	}
+}
+
+/* The next few items. Returns how many became events at @to. */
+static int evpoll_deliver_some(struct evpoll *ep, struct epoll_event __user *to, int max,
+			       bool *fault)
+{
+	struct evpoll_item *item, *next = NULL;
+	int n, ret, done = 0;
+	poll_table pt;
+	u64 noted_ns;
+
+	init_poll_funcptr(&pt, NULL);
+	for (n = evpoll_scan_take(ep, max, &item, &noted_ns); n; n--) {
+		if (n > 1)
+			next = list_next_entry(item, ready);
+		ret = evpoll_deliver_item(item, noted_ns, &pt, to + done);
+		if (ret < 0) {
+			evpoll_give_back(next, n - 1);
+			*fault = true;
+			break;
+		}
+		done += ret;
+		item = next;
+		if (n > 1)
+			noted_ns = item->noted_ns;
+	}
+	return done;
 }
 
 /*
@@ -105,30 +125,19 @@ static int evpoll_copy_out(struct epoll_event __user *to, const struct epoll_eve
  */
 int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 {
-	struct evpoll_item *items[EVPOLL_CHUNK];
-	struct epoll_event events[EVPOLL_CHUNK];
-	u64 noted_ns[EVPOLL_CHUNK];
-	int n, found, reported, done = 0;
 	bool fault = false;
+	int done = 0;
 
 	if (fatal_signal_pending(current)) {
 		evpoll_pass_on(ep);
 		return -EINTR;
 	}
-	/* Where the structure has padding, what stands there goes to user space too. */
-	if (sizeof(*events) > sizeof(events->events) + sizeof(events->data))
-		memset(events, 0, sizeof(events));
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	while (done < max && !fault) {
-		n = evpoll_take(ep, items, noted_ns, min(max - done, EVPOLL_CHUNK));
-		if (!n)
+	for (;;) {
+		done += evpoll_deliver_some(ep, to + done, min(max - done, EVPOLL_CHUNK), &fault);
+		if (fault || done == max || !evpoll_scan_has_more(ep))
 			break;
-		found = evpoll_ask(items, noted_ns, events, n);
-		reported = evpoll_copy_out(to + done, events, found);
-		evpoll_settle(ep, items, events, noted_ns, found, reported);
-		fault = reported < found;
-		done += reported;
 		cond_resched();
 	}
 	evpoll_scan_end(ep);

@@ -56,7 +56,7 @@
  * Only one that keeps __fput() from running may look into the file or take an item away:
  *
  *   - who holds a reference on the file: CTL got it from the caller's fd; a scan and the
- *     release of an instance try to get it (evpoll_item_tryget()), which fails when the last
+ *     release of an instance try to get it (compat_file_tryget()), which fails when the last
  *     reference is gone;
  *   - or the hook, which runs when the last reference is gone.
  *
@@ -145,9 +145,10 @@ struct evpoll_extra {
 enum {
 	/*
 	 * The item is on a pending list, the ready list or a scan's list, or is about to be:
-	 * somebody will clear the bit and then ask the file. Who sets it puts the item on a
-	 * list. Pairs: test_and_set_bit() in evpoll_note() orders the file's new state before
-	 * the bit, evpoll_take() orders the clearing of the bit before it asks the file.
+	 * somebody will ask the file after it cleared the bit, or leaves the item on its list.
+	 * Who sets it puts the item on a list. Pairs: test_and_set_bit() in the callback orders
+	 * the file's new state before the bit; evpoll_leave() and evpoll_scan_ask_again() order
+	 * the clearing of the bit before the file is asked.
 	 */
 	EVPOLL_QUEUED,
 	/*
@@ -251,7 +252,8 @@ enum {
  * @mtx: CTL and scans, one at a time
  * @waiters: tasks that wait for events; its lock is the instance's inner lock
  * @ready: FIFO; waiters.lock
- * @scan: what a scan has still to look at; waiters.lock, filled under @mtx
+ * @scan: what a scan looks at; waiters.lock, filled under @mtx
+ * @cursor: where the scan is: items up to this one have been asked and stay; waiters.lock
  * @scanning: a scan is going on; waiters.lock
  * @woke: the wakeup that goes on was of use; waiters.lock
  * @nready: items in @ready and @scan; waiters.lock
@@ -287,6 +289,7 @@ struct evpoll {
 	wait_queue_head_t waiters;
 	struct list_head ready;
 	struct list_head scan;
+	struct list_head *cursor;
 	bool scanning;
 	bool woke;
 	unsigned int nready;
@@ -317,6 +320,14 @@ struct evpoll {
 	unsigned long pending_cpus[];
 };
 
+/* For the histogram of callback to delivery. Before the item can be found on a list. */
+static inline void evpoll_stamp(struct evpoll_item *item)
+{
+	bool latency = READ_ONCE(evpoll_of(item)->params.flags) & EVPOLL_LATENCY;
+
+	item->noted_ns = latency ? ktime_get_ns() : 0;
+}
+
 /* How to wake a waiter; SYNC: the waker is about to sleep, as for wake_up_sync(). */
 enum evpoll_wakeup {
 	EVPOLL_NO_WAKEUP,
@@ -338,11 +349,16 @@ static inline bool is_evpoll_file(const struct file *file)
 }
 
 /* ctl.c */
-long evpoll_ctl(struct file *file, const struct evpoll_ctl *ctl);
+long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl);
 
 /* ctlv.c */
-bool evpoll_ctlv_is_wrong(const struct evpoll_ctlv *ctlv);
 long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to);
+
+/* The number of changes that fail must be told from an error. */
+static inline bool evpoll_ctlv_is_wrong(const struct evpoll_ctlv *ctlv)
+{
+	return ctlv->reserved || ctlv->nr > INT_MAX;
+}
 
 /* nest.c */
 int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target);
@@ -364,8 +380,6 @@ void evpoll_item_remove(struct evpoll_item *item);
 struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int fd);
 struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int fd);
 struct evpoll_extra *evpoll_item_extra(struct evpoll_item *item);
-bool evpoll_item_tryget(struct evpoll_item *item);
-__poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth);
 int evpoll_items_init(void);
 void evpoll_items_exit(void);
 
@@ -398,6 +412,9 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {
+	/* Nearly always; a call for a bitmap of unknown size costs more than the look. */
+	if (nr_cpu_ids <= BITS_PER_LONG)
+		return READ_ONCE(ep->pending_cpus[0]);
 	return !bitmap_empty(ep->pending_cpus, nr_cpu_ids);
 }
 
@@ -410,14 +427,17 @@ void evpoll_napi_exit(void);
 bool evpoll_available(const struct evpoll *ep);
 bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
 void evpoll_queue(struct evpoll_item *item);
-bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
-void evpoll_stamp(struct evpoll_item *item);
+bool evpoll_queue_at_once(struct evpoll_item *item, bool news, __poll_t uring,
+			  enum evpoll_wakeup wakeup);
 void evpoll_pass_on(struct evpoll *ep);
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
 void evpoll_scan_start(struct evpoll *ep);
 void evpoll_scan_end(struct evpoll *ep);
-int evpoll_take(struct evpoll *ep, struct evpoll_item **items, u64 *noted_ns, int max);
-void evpoll_put_back(struct evpoll_item *item, struct list_head *at, u64 noted_ns);
+int evpoll_scan_take(struct evpoll *ep, int max, struct evpoll_item **first, u64 *noted_ns);
+__poll_t evpoll_scan_ask_again(struct evpoll_item *item, poll_table *pt, int depth);
+bool evpoll_scan_put_back(struct evpoll_item *item, u64 noted_ns, bool asked);
+void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns);
+void evpoll_unlink(struct evpoll_item *item);
 void evpoll_fput(struct file *file);
 
 /* deliver.c */
@@ -431,6 +451,62 @@ long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait
 __poll_t evpoll_poll(struct file *file, poll_table *pt);
 __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 void evpoll_ask_again(struct evpoll *ep);
+
+/*
+ * What of the item's mask holds now. With a wait entry of @pt, or none. @depth: instances
+ * above, for lockdep. Caller holds the mutex and a reference on the file.
+ */
+static inline __poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth)
+{
+	__poll_t revents;
+
+	pt->_key = item->events;
+	if (is_evpoll_file(item->file))
+		revents = evpoll_poll_nested(item->file, pt, depth);
+	else
+		revents = vfs_poll(item->file, pt);
+	return revents & item->events;
+}
+
+/*
+ * Does the item stay on the scan's list while its file is asked? Then it costs nothing to leave
+ * it there, as is the rule with level-triggered ones. The others leave the list before: what
+ * happens from then on is the next event. Constant during a scan.
+ */
+static inline bool evpoll_stays(const struct evpoll_item *item)
+{
+	return !(item->events & (EPOLLET | EPOLLONESHOT)) && !item->extra;
+}
+
+/*
+ * Has the scan more to look at? Exact for the task whose scan it is, without the lock: others only
+ * take items away, so the cursor never comes to stand on the last one by them.
+ */
+static inline bool evpoll_scan_has_more(const struct evpoll *ep)
+{
+	/* Pairs with evpoll_unlink(). */
+	return READ_ONCE(ep->scan.prev) != READ_ONCE(ep->cursor);
+}
+
+/* What an item that the scan has taken has of its mask now. */
+static inline __poll_t evpoll_scan_ask(struct evpoll_item *item, poll_table *pt, int depth)
+{
+	__poll_t revents = evpoll_item_poll(item, pt, depth);
+
+	if (revents || !evpoll_stays(item))
+		return revents;
+	return evpoll_scan_ask_again(item, pt, depth);
+}
+
+/* The item was asked, and is to be ready still, behind all others. Caller has its file. */
+static inline void evpoll_scan_keep(struct evpoll_item *item, u64 noted_ns)
+{
+	if (evpoll_stays(item))
+		/* Who has the item on a list owns this. */
+		item->noted_ns = noted_ns;
+	else
+		evpoll_scan_put_back(item, noted_ns, true);
+}
 
 /* close.c */
 int evpoll_watch(struct evpoll_item *item);

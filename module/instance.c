@@ -131,7 +131,7 @@ static bool evpoll_remove_one(struct evpoll *ep)
 	item = rb_entry(node, struct evpoll_item, node);
 	rb_erase(node, &ep->items);
 	RB_CLEAR_NODE(node);
-	got = evpoll_item_tryget(item);
+	got = compat_file_tryget(item->file);
 	watched = item->file;
 	spin_unlock(&ep->tree_lock);
 
@@ -154,11 +154,37 @@ static int evpoll_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Reads a structure that may have grown, see uapi/linux/evpoll.h. @min: its first size. */
-static int evpoll_copy_arg(void *to, size_t size, size_t min, unsigned int cmd,
-			   const void __user *arg)
+/*
+ * Reads @size bytes, a constant, by words: for a structure of a few words a string instruction has
+ * not begun when this is done.
+ */
+static __always_inline int evpoll_copy_words(void *to, const void __user *from, size_t size)
 {
-	if (_IOC_SIZE(cmd) < min)
+	const u64 __user *word = from;
+	u64 *out = to;
+	int i;
+
+	BUILD_BUG_ON(size % sizeof(*word));
+	if (!user_read_access_begin(from, size))
+		return -EFAULT;
+#pragma GCC unroll 16
+	for (i = 0; i < size / sizeof(*word); i++)
+		unsafe_get_user(out[i], &word[i], efault);
+	user_read_access_end();
+	return 0;
+
+efault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/* Reads a structure that may have grown since its first version, see uapi/linux/evpoll.h. */
+static __always_inline int evpoll_copy_arg(void *to, size_t size, unsigned int cmd,
+					   const void __user *arg)
+{
+	if (IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) && _IOC_SIZE(cmd) == size)
+		return evpoll_copy_words(to, arg, size);
+	if (_IOC_SIZE(cmd) < size)
 		return -EINVAL;
 	return copy_struct_from_user(to, size, arg, _IOC_SIZE(cmd));
 }
@@ -168,7 +194,7 @@ static long evpoll_set_params(struct evpoll *ep, unsigned int cmd, const void __
 	struct evpoll_params params;
 	int error;
 
-	error = evpoll_copy_arg(&params, sizeof(params), sizeof(params), cmd, arg);
+	error = evpoll_copy_arg(&params, sizeof(params), cmd, arg);
 	return error ?: evpoll_params_set(ep, &params);
 }
 
@@ -205,7 +231,7 @@ static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __u
 	struct evpoll_ctl ctl;
 	int error;
 
-	error = evpoll_copy_arg(&ctl, sizeof(ctl), sizeof(ctl), cmd, arg);
+	error = evpoll_copy_arg(&ctl, sizeof(ctl), cmd, arg);
 	if (error)
 		return error;
 	return ctl.result ? -EINVAL : evpoll_ctl(file, &ctl);
@@ -216,7 +242,7 @@ static long evpoll_ioctl_ctlv(struct file *file, unsigned int cmd, void __user *
 	struct evpoll_ctlv ctlv;
 	int error;
 
-	error = evpoll_copy_arg(&ctlv, sizeof(ctlv), sizeof(ctlv), cmd, arg);
+	error = evpoll_copy_arg(&ctlv, sizeof(ctlv), cmd, arg);
 	if (error)
 		return error;
 	return evpoll_ctlv_is_wrong(&ctlv) ? -EINVAL : evpoll_ctlv(file, &ctlv, arg);
@@ -227,7 +253,7 @@ static long evpoll_ioctl_wait(struct file *file, unsigned int cmd, void __user *
 	struct evpoll_wait wait;
 	int error;
 
-	error = evpoll_copy_arg(&wait, sizeof(wait), sizeof(wait), cmd, arg);
+	error = evpoll_copy_arg(&wait, sizeof(wait), cmd, arg);
 	return error ?: evpoll_wait(file, &wait, arg);
 }
 

@@ -162,32 +162,6 @@ struct evpoll_extra *evpoll_item_extra(struct evpoll_item *item)
 	return item->extra;
 }
 
-/*
- * Keeps __fput() of the watched file from running, or says that it is late for that. The
- * caller found the item under waiters.lock on a list or under tree_lock in the tree, and
- * still holds the lock.
- */
-bool evpoll_item_tryget(struct evpoll_item *item)
-{
-	return compat_file_tryget(&item->file);
-}
-
-/*
- * What of the item's mask holds now. With a wait entry of @pt, or none. @depth: instances
- * above, for lockdep. Caller holds the mutex and a reference on the file.
- */
-__poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth)
-{
-	__poll_t revents;
-
-	pt->_key = item->events;
-	if (is_evpoll_file(item->file))
-		revents = evpoll_poll_nested(item->file, pt, depth);
-	else
-		revents = vfs_poll(item->file, pt);
-	return revents & item->events;
-}
-
 int evpoll_items_init(void)
 {
 	/* A watch of epoll takes 216 bytes: epitem, eppoll_entry, epitems_head. */

@@ -56,7 +56,7 @@ static bool evpoll_step(struct evpoll *ep, struct evpoll_step *step)
 			/* While the item is in the tree, the file is not released. */
 			step->below = item->file->private_data;
 			refcount_inc(&step->below->refs);
-		} else if (evpoll_item_tryget(item)) {
+		} else if (compat_file_tryget(item->file)) {
 			step->plain = item->file;
 		}
 	}

@@ -138,36 +138,14 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 		evpoll_wake_pollers(ep, source, uring);
 }
 
-/*
- * The watched file of @item has news. From the wake callback, so in any context but NMI, with
- * the lock of the file's wait queue held.
- */
-void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
+/* To the end of the CPU's pending list, and NAPI is to flush it, with @napi. */
+static struct evpoll_pending *evpoll_pend(struct evpoll_item *item, bool napi)
 {
 	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_pending *pending;
-	bool interrupt = in_interrupt();
-	u64 window_ns;
 	int cpu;
 
-	/* See EVPOLL_QUEUED. */
-	if (test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		/*
-		 * Who watches us edge-triggered wants to hear of each event. If the item is
-		 * pending, it will with the flush.
-		 */
-		if (waitqueue_active(&ep->pollers) && !test_bit(EVPOLL_PENDING, &item->state))
-			evpoll_wake_pollers(ep, item, uring);
-		return;
-	}
-	evpoll_count(ep, queued, 1);
-	evpoll_stay_awake(item);
-	evpoll_stamp(item);
-	if (uring)
-		set_bit(EVPOLL_URING, &item->state);
 	set_bit(EVPOLL_PENDING, &item->state);
-	window_ns = evpoll_window_ns(ep);
-
 	/*
 	 * Preemption off, which only PREEMPT_RT needs: a task that is preempted here would
 	 * keep its item from all others, and with it later items of the CPU.
@@ -178,16 +156,41 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 	/* After llist_add(), whose barrier pairs with that in evpoll_refill(). */
 	if (!test_bit(cpu, ep->pending_cpus))
 		set_bit(cpu, ep->pending_cpus);
-	if (interrupt && !window_ns)
+	if (napi)
 		evpoll_napi_schedule(pending);
 	put_cpu();
+	return pending;
+}
 
-	if (window_ns) {
-		evpoll_moderate(ep, item, window_ns);
-	} else if (!interrupt) {
+/*
+ * The watched file of @item has news; EVPOLL_QUEUED is set. From the wake callback, so in any
+ * context but NMI, with the lock of the file's wait queue held.
+ */
+void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
+{
+	struct evpoll *ep = evpoll_of(item);
+	u64 window_ns = evpoll_window_ns(ep);
+	bool interrupt = in_interrupt();
+	struct evpoll_pending *pending;
+
+	if (!interrupt && !window_ns) {
 		evpoll_count(ep, inline_flushes, 1);
-		evpoll_flush_for(item, pending, INT_MAX, wakeup);
+		/* Not before what this CPU noted earlier. */
+		if (!evpoll_is_pending(ep)) {
+			evpoll_queue_at_once(item, true, uring, wakeup);
+			return;
+		}
 	}
+	evpoll_count(ep, queued, 1);
+	evpoll_stay_awake(item);
+	evpoll_stamp(item);
+	if (uring)
+		set_bit(EVPOLL_URING, &item->state);
+	pending = evpoll_pend(item, interrupt && !window_ns);
+	if (window_ns)
+		evpoll_moderate(ep, item, window_ns);
+	else if (!interrupt)
+		evpoll_flush_for(item, pending, INT_MAX, wakeup);
 }
 
 /*
@@ -201,11 +204,8 @@ void evpoll_dequeue(struct evpoll_item *item)
 
 	for (;;) {
 		spin_lock_irq(&ep->waiters.lock);
-		if (evpoll_is_ready(item)) {
-			list_del_init(&item->ready);
-			ep->nready--;
-			clear_bit(EVPOLL_QUEUED, &item->state);
-		}
+		if (evpoll_is_ready(item))
+			evpoll_unlink(item);
 		pending = test_bit(EVPOLL_QUEUED, &item->state);
 		spin_unlock_irq(&ep->waiters.lock);
 		if (!pending)

@@ -6,10 +6,10 @@
 #include "evpoll.h"
 
 /*
- * Asks the next item of the scan. If an event holds it is queued again: where it stood, with
- * @stay, or with what became ready meanwhile. False when there was no item.
+ * Asks the next item of the scan. If it has an event it is ready still: where it stands, or with
+ * @keep behind the others. False when there was no item.
  */
-static bool evpoll_ask_next(struct evpoll *ep, bool stay, int depth, bool *ready)
+static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready)
 {
 	struct evpoll_item *item;
 	struct file *file;
@@ -17,26 +17,25 @@ static bool evpoll_ask_next(struct evpoll *ep, bool stay, int depth, bool *ready
 	u64 noted_ns;
 
 	init_poll_funcptr(&pt, NULL);
-	if (!evpoll_take(ep, &item, &noted_ns, 1))
+	if (!evpoll_scan_take(ep, 1, &item, &noted_ns))
 		return false;
 	file = item->file;
-	*ready = evpoll_item_poll(item, &pt, depth);
-	if (*ready) {
-		spin_lock_irq(&ep->waiters.lock);
-		evpoll_put_back(item, stay ? &ep->scan : ep->ready.prev, noted_ns);
-		spin_unlock_irq(&ep->waiters.lock);
-	}
+	*ready = evpoll_scan_ask(item, &pt, depth);
+	if (*ready && keep)
+		evpoll_scan_keep(item, noted_ns);
+	else if (*ready)
+		evpoll_scan_undo(item, noted_ns);
 	evpoll_fput(file);
 	cond_resched();
 	return true;
 }
 
-/* Looks at the ready list until one item has an event; it keeps its place. */
+/* Looks at the ready list until one item has an event. */
 static bool evpoll_has_event(struct evpoll *ep, int depth)
 {
 	bool ready = false;
 
-	while (!ready && evpoll_ask_next(ep, true, depth, &ready))
+	while (!ready && evpoll_ask_next(ep, false, depth, &ready))
 		;
 	return ready;
 }
@@ -48,7 +47,7 @@ void evpoll_ask_again(struct evpoll *ep)
 
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	while (evpoll_ask_next(ep, false, 1, &ready))
+	while (evpoll_ask_next(ep, true, 1, &ready))
 		;
 	evpoll_scan_end(ep);
 	mutex_unlock(&ep->mtx);

@@ -3,12 +3,13 @@
  * The third stage of an event: the ready list, and the wakeup.
  *
  * A scan (deliver.c, poll.c) takes the whole list aside, so that it looks at each item once and
- * what becomes ready meanwhile waits for the next scan. From there it takes a few items at a
- * time; each keeps its place until then and can be removed.
+ * what becomes ready meanwhile waits for the next scan. A cursor goes along it, a few items at a
+ * time; the others can be removed meanwhile.
  */
 #include <linux/bottom_half.h>
 #include <linux/file.h>
 
+#include "compat.h"
 #include "evpoll.h"
 
 /*
@@ -73,135 +74,209 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
 	spin_unlock_irqrestore(&ep->pollers.lock, flags);
 }
 
-/* For the histogram of callback to delivery. Before the item can be found on a list. */
-void evpoll_stamp(struct evpoll_item *item)
-{
-	bool latency = READ_ONCE(evpoll_of(item)->params.flags) & EVPOLL_LATENCY;
-
-	item->noted_ns = latency ? ktime_get_ns() : 0;
-}
-
-/* Who has set EVPOLL_QUEUED queues the item. Caller holds waiters.lock. */
-static void evpoll_append(struct evpoll_item *item)
-{
-	struct evpoll *ep = evpoll_of(item);
-
-	evpoll_stay_awake(item);
-	list_add_tail(&item->ready, &ep->ready);
-	ep->nready++;
-}
-
-/* ADD or MOD found that an event holds already, with no callback to come. */
-void evpoll_queue(struct evpoll_item *item)
-{
-	struct evpoll *ep = evpoll_of(item);
-	bool pollers = false;
-
-	lockdep_assert_held(&ep->mtx);
-	spin_lock_irq(&ep->waiters.lock);
-	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		item->noted_ns = 0;
-		evpoll_append(item);
-		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
-		/* A poller is queued before it looks at the ready list under this lock. */
-		pollers = waitqueue_active(&ep->pollers);
-	}
-	spin_unlock_irq(&ep->waiters.lock);
-	if (pollers)
-		evpoll_wake_pollers(ep, NULL, 0);
-}
-
 /*
- * The callback, without a pending list: for EVPOLL_UNBATCHED, and for EPOLLEXCLUSIVE, as it must
- * say at once whether a waiter was woken (if not, another instance's turn comes). From any
- * context but NMI.
+ * An item that is not on a list, with @news, becomes ready; and a wakeup. Who calls has set
+ * EVPOLL_QUEUED then, and the time. @source: as for evpoll_wake_pollers(). Returns whether there was
+ * a waiter to whom the wakeup was of use.
  */
-bool evpoll_queue_at_once(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
+static bool evpoll_make_ready(struct evpoll_item *item, bool news, struct evpoll_item *source,
+			      __poll_t uring, enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = evpoll_of(item);
 	bool waiter, pollers;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	if (!test_and_set_bit(EVPOLL_QUEUED, &item->state)) {
-		evpoll_count(ep, queued, 1);
-		evpoll_stamp(item);
-		evpoll_append(item);
+	if (news) {
+		evpoll_stay_awake(item);
+		list_add_tail(&item->ready, &ep->ready);
+		ep->nready++;
 	}
 	waiter = evpoll_wake_waiter(ep, wakeup);
 	/* A poller is queued before it looks at the ready list under this lock. */
 	pollers = waitqueue_active(&ep->pollers);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	if (pollers)
-		evpoll_wake_pollers(ep, item, uring);
+		evpoll_wake_pollers(ep, source, uring);
 	return waiter;
+}
+
+/* ADD or MOD found that an event holds already, with no callback to come. */
+void evpoll_queue(struct evpoll_item *item)
+{
+	lockdep_assert_held(&evpoll_of(item)->mtx);
+	if (test_and_set_bit(EVPOLL_QUEUED, &item->state))
+		return;
+	item->noted_ns = 0;
+	evpoll_make_ready(item, true, NULL, 0, EVPOLL_WAKEUP);
+}
+
+/* The callback, without a pending list; @news: it has set EVPOLL_QUEUED. */
+bool evpoll_queue_at_once(struct evpoll_item *item, bool news, __poll_t uring,
+			  enum evpoll_wakeup wakeup)
+{
+	if (news) {
+		evpoll_count(evpoll_of(item), queued, 1);
+		evpoll_stamp(item);
+	}
+	return evpoll_make_ready(item, news, item, uring, wakeup);
+}
+
+/* Off the ready list, or the scan's. Caller holds waiters.lock. */
+void evpoll_unlink(struct evpoll_item *item)
+{
+	struct evpoll *ep = evpoll_of(item);
+
+	lockdep_assert_held(&ep->waiters.lock);
+	if (ep->cursor == &item->ready)
+		ep->cursor = item->ready.prev;
+	list_del_init(&item->ready);
+	ep->nready--;
+	clear_bit(EVPOLL_QUEUED, &item->state);
+}
+
+/* An item that does not stay leaves the list before its file is asked. */
+static void evpoll_leave(struct evpoll_item *item)
+{
+	if (item->extra)
+		evpoll_awake_hand_over(item);
+	evpoll_unlink(item);
+	/*
+	 * See EVPOLL_QUEUED: the callback makes the item pending, or who asks the file now sees
+	 * what the callback saw.
+	 */
+	smp_mb__after_atomic();
 }
 
 /* Caller holds the mutex, and calls evpoll_scan_end() before it gives it back. */
 void evpoll_scan_start(struct evpoll *ep)
 {
 	lockdep_assert_held(&ep->mtx);
-	evpoll_flush_all(ep, NULL, EVPOLL_NO_WAKEUP);
-	spin_lock_irq(&ep->waiters.lock);
-	list_splice_init(&ep->ready, &ep->scan);
-	ep->scanning = true;
-	spin_unlock_irq(&ep->waiters.lock);
-}
-
-/* What the scan did not come to stands first again, and the next waiter may have it. */
-void evpoll_scan_end(struct evpoll *ep)
-{
-	spin_lock_irq(&ep->waiters.lock);
-	list_splice_init(&ep->scan, &ep->ready);
-	ep->scanning = false;
-	if (!list_empty(&ep->ready))
-		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
-	spin_unlock_irq(&ep->waiters.lock);
-	evpoll_awake_scan_end(ep);
+	if (evpoll_is_pending(ep))
+		evpoll_flush_all(ep, NULL, EVPOLL_NO_WAKEUP);
 }
 
 /*
- * Takes up to @max items from the scan, each with a reference on its file, which keeps the item
- * too, and with the time of its callback. The caller asks the files after that.
+ * Takes the next items of the scan, up to @max, each with a reference on its file, which keeps
+ * the item too. Returns how many, the first one, and when its callback queued it. Several are
+ * those that stay: they stand one after the other on the list, while the caller has their files.
  */
-int evpoll_take(struct evpoll *ep, struct evpoll_item **items, u64 *noted_ns, int max)
+int evpoll_scan_take(struct evpoll *ep, int max, struct evpoll_item **first, u64 *noted_ns)
 {
 	struct evpoll_item *item;
 	int n = 0;
 
 	spin_lock_irq(&ep->waiters.lock);
-	while (n < max && !list_empty(&ep->scan)) {
-		item = list_first_entry(&ep->scan, struct evpoll_item, ready);
-		list_del_init(&item->ready);
-		ep->nready--;
-		evpoll_awake_hand_over(item);
-		noted_ns[n] = item->noted_ns;
-		/* The next callback may overwrite it: pairs with its test_and_set_bit(). */
-		smp_mb__before_atomic();
-		clear_bit(EVPOLL_QUEUED, &item->state);
-		/* If it fails the hook has the item, or will have it. */
-		if (evpoll_item_tryget(item))
-			items[n++] = item;
+	if (!ep->scanning) {
+		list_splice_init(&ep->ready, &ep->scan);
+		ep->cursor = &ep->scan;
+		ep->scanning = true;
+	}
+	while (n < max && !list_is_last(ep->cursor, &ep->scan)) {
+		item = list_entry(ep->cursor->next, struct evpoll_item, ready);
+		if (n && !evpoll_stays(item))
+			break;
+		if (!compat_file_tryget(item->file)) {
+			/* The hook has it, or will have it. */
+			evpoll_unlink(item);
+			continue;
+		}
+		if (!n++) {
+			*first = item;
+			*noted_ns = item->noted_ns;
+		}
+		if (!evpoll_stays(item)) {
+			evpoll_leave(item);
+			break;
+		}
+		ep->cursor = &item->ready;
 	}
 	spin_unlock_irq(&ep->waiters.lock);
-	/* See EVPOLL_QUEUED: the callback makes the item pending, or we see what it saw. */
-	smp_mb();
 	return n;
 }
 
 /*
- * Queues a taken item again, after @at, unless the callback has done so meanwhile. Caller holds
- * waiters.lock, and a reference on the file.
+ * What was asked and stays goes to the tail, so that others have their turn. What the scan did
+ * not come to stands first again, and the next waiter may have it.
  */
-void evpoll_put_back(struct evpoll_item *item, struct list_head *at, u64 noted_ns)
+void evpoll_scan_end(struct evpoll *ep)
 {
-	lockdep_assert_held(&evpoll_of(item)->waiters.lock);
-	if (test_and_set_bit(EVPOLL_QUEUED, &item->state))
+	LIST_HEAD(asked);
+
+	spin_lock_irq(&ep->waiters.lock);
+	if (list_is_last(ep->cursor, &ep->scan)) {
+		list_splice_tail_init(&ep->scan, &ep->ready);
+	} else {
+		list_cut_position(&asked, &ep->scan, ep->cursor);
+		list_splice_tail(&asked, &ep->ready);
+		list_splice_init(&ep->scan, &ep->ready);
+	}
+	ep->cursor = &ep->scan;
+	ep->scanning = false;
+	if (!list_empty(&ep->ready))
+		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
+	spin_unlock_irq(&ep->waiters.lock);
+	if (ep->ws)
+		evpoll_awake_scan_end(ep);
+}
+
+/*
+ * Queues an item again that left the list, unless the callback has done so meanwhile. With those
+ * that were asked, or before what the scan has still to look at. Caller has its file.
+ */
+bool evpoll_scan_put_back(struct evpoll_item *item, u64 noted_ns, bool asked)
+{
+	struct evpoll *ep = evpoll_of(item);
+	bool back;
+
+	spin_lock_irq(&ep->waiters.lock);
+	back = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
+	if (back) {
+		evpoll_stay_awake(item);
+		item->noted_ns = noted_ns;
+		list_add(&item->ready, ep->cursor);
+		ep->nready++;
+		if (asked)
+			ep->cursor = &item->ready;
+	}
+	spin_unlock_irq(&ep->waiters.lock);
+	return back;
+}
+
+/*
+ * The item, and others that were taken after it, are to stand where they stood, as if they had
+ * not been asked. Caller has their files.
+ */
+void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns)
+{
+	struct evpoll *ep = evpoll_of(item);
+
+	if (!evpoll_stays(item)) {
+		evpoll_scan_put_back(item, noted_ns, false);
 		return;
-	evpoll_stay_awake(item);
-	item->noted_ns = noted_ns;
-	list_add(&item->ready, at);
-	evpoll_of(item)->nready++;
+	}
+	spin_lock_irq(&ep->waiters.lock);
+	ep->cursor = item->ready.prev;
+	spin_unlock_irq(&ep->waiters.lock);
+}
+
+/*
+ * An item that stayed on the list has no event. It leaves, and is asked again, as its callback did
+ * not queue it while it was there. Then it is back, or the callback has queued it, and the next
+ * scan will ask it.
+ */
+__poll_t evpoll_scan_ask_again(struct evpoll_item *item, poll_table *pt, int depth)
+{
+	struct evpoll *ep = evpoll_of(item);
+	__poll_t revents;
+
+	spin_lock_irq(&ep->waiters.lock);
+	evpoll_unlink(item);
+	spin_unlock_irq(&ep->waiters.lock);
+	/* See EVPOLL_QUEUED. */
+	smp_mb();
+	revents = evpoll_item_poll(item, pt, depth);
+	return revents && evpoll_scan_put_back(item, 0, true) ? revents : 0;
 }
 
 /*

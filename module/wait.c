@@ -31,6 +31,9 @@ static bool evpoll_look(struct evpoll *ep)
 {
 	bool available;
 
+	/* If there is something, it need not be exact. */
+	if (!list_empty(&ep->ready))
+		return true;
 	spin_lock_irq(&ep->waiters.lock);
 	available = evpoll_available(ep);
 	spin_unlock_irq(&ep->waiters.lock);
@@ -66,7 +69,7 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
  * Sleeps until @need items are ready, a signal or the time; false when the time is over. Does
  * not sleep when a scan may find something, or a flush when more than one item is needed.
  */
-static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires, unsigned int need)
+static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 {
 	struct evpoll_waiter waiter = { .ep = ep, .need = need };
 	bool timed_out = false;
@@ -88,22 +91,22 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t *expires, unsigned int need)
 	spin_unlock_irq(&ep->waiters.lock);
 
 	trace_evpoll_sleep(ep);
-	timed_out = !schedule_hrtimeout_range(expires, current->timer_slack_ns,
-					      HRTIMER_MODE_ABS);
+	timed_out = !schedule_hrtimeout_range(expires == KTIME_MAX ? NULL : &expires,
+					      current->timer_slack_ns, HRTIMER_MODE_ABS);
 	finish_wait(&ep->waiters, &waiter.wait);
 	trace_evpoll_run(ep);
 	return !timed_out;
 }
 
 /*
- * Waits for events until @expires (CLOCK_MONOTONIC; NULL is for ever), or not at all without
+ * Waits for events until @expires (CLOCK_MONOTONIC; KTIME_MAX is for ever), or not at all without
  * @block. Returns their number, 0 when the time is over, -EINTR or -EFAULT.
  *
  * After each sleep follows a look, and after the last one, whatever ended it: the wakeup may
  * have come together with a signal or the time, and no other waiter was woken then.
  */
 static int evpoll_wait_events(struct evpoll *ep, struct epoll_event __user *to, int max,
-			      ktime_t *expires, bool block)
+			      ktime_t expires, bool block)
 {
 	int n;
 
@@ -117,9 +120,14 @@ static int evpoll_wait_events(struct evpoll *ep, struct epoll_event __user *to, 
 	}
 }
 
-/* Sleeps until @until at the latest, @need items are ready, or a signal. */
-static void evpoll_min_wait(struct evpoll *ep, ktime_t until, unsigned int need)
+/*
+ * Sleeps until @min_wait_ns are over or @expires, @need items are ready, or a signal. Not for a
+ * @need of one, which ends a wait anyway.
+ */
+static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
+			    unsigned int need)
 {
+	ktime_t until = min(ktime_add_safe(ktime_get(), ns_to_ktime(min_wait_ns)), expires);
 	bool enough;
 
 	/* What the last wait reported is asked again: it may not count any more. */
@@ -132,7 +140,7 @@ static void evpoll_min_wait(struct evpoll *ep, ktime_t until, unsigned int need)
 		if (!enough && !list_empty(&ep->ready))
 			evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		spin_unlock_irq(&ep->waiters.lock);
-	} while (!enough && !signal_pending(current) && evpoll_sleep(ep, &until, need));
+	} while (!enough && !signal_pending(current) && evpoll_sleep(ep, until, need));
 }
 
 ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
@@ -140,21 +148,21 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 	struct evpoll *ep = file->private_data;
 	size_t max = min_t(size_t, count / sizeof(struct epoll_event), EVPOLL_MAX_EVENTS);
 	u64 timeout = READ_ONCE(ep->params.read_timeout_ns);
-	ktime_t expires;
+	ktime_t expires = KTIME_MAX;
 	int n;
 
 	if (!max)
 		return -EINVAL;
 	if (timeout)
 		expires = ktime_add_safe(ktime_get(), ns_to_ktime(timeout));
-	n = evpoll_wait_events(ep, (struct epoll_event __user *)buf, max,
-			       timeout ? &expires : NULL, !(file->f_flags & O_NONBLOCK));
+	n = evpoll_wait_events(ep, (struct epoll_event __user *)buf, max, expires,
+			       !(file->f_flags & O_NONBLOCK));
+	if (n > 0)
+		return n * sizeof(struct epoll_event);
 	if (!n)
 		return -EAGAIN;
 	/* Started again it would wait for the whole time again. */
-	if (n == -EINTR && !timeout)
-		return -ERESTARTSYS;
-	return n < 0 ? n : n * sizeof(struct epoll_event);
+	return n == -EINTR && !timeout ? -ERESTARTSYS : n;
 }
 
 /*
@@ -162,13 +170,11 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
  * after the handler of the signal that ends the wait. What set_user_sigmask() does for system
  * calls.
  */
-static int evpoll_set_sigmask(const struct evpoll_wait *wait)
+static noinline int evpoll_set_sigmask(const struct evpoll_wait *wait)
 {
 	void __user *from = u64_to_user_ptr(wait->sigmask);
 	sigset_t mask;
 
-	if (!from)
-		return 0;
 	if (in_compat_syscall()) {
 		if (wait->sigsetsize != sizeof(compat_sigset_t))
 			return -EINVAL;
@@ -193,11 +199,27 @@ static void evpoll_restore_sigmask(void)
 		sigprocmask(SIG_SETMASK, &current->saved_sigmask, NULL);
 }
 
+/* When a wait of *@from ends; 0 is one that does not wait. */
+static noinline int evpoll_get_timeout(const void __user *from, ktime_t *expires)
+{
+	struct timespec64 timeout;
+
+	if (get_timespec64(&timeout, from))
+		return -EFAULT;
+	if (!timespec64_valid(&timeout))
+		return -EINVAL;
+	*expires = 0;
+	if (timeout.tv_sec || timeout.tv_nsec)
+		*expires = ktime_add_safe(ktime_get(), timespec64_to_ktime(timeout));
+	return 0;
+}
+
 static int evpoll_wait_checked(struct file *file, struct evpoll_wait *wait,
-			       struct evpoll_wait __user *arg, ktime_t *expires, bool block)
+			       struct evpoll_wait __user *arg, ktime_t expires)
 {
 	struct epoll_event __user *to = u64_to_user_ptr(wait->events);
 	struct evpoll *ep = file->private_data;
+	bool block = expires;
 	long failed;
 
 	if (!wait->maxevents || wait->maxevents > EVPOLL_MAX_EVENTS)
@@ -211,38 +233,29 @@ static int evpoll_wait_checked(struct file *file, struct evpoll_wait *wait,
 		/* The caller wants to know now. */
 		block = block && !failed;
 	}
-	/* One item ends a wait anyway. */
-	if (block && wait->min_wait_ns && wait->maxevents > 1) {
-		ktime_t until = ktime_add_safe(ktime_get(), ns_to_ktime(wait->min_wait_ns));
-
-		if (expires && ktime_before(*expires, until))
-			until = *expires;
-		evpoll_min_wait(ep, until, wait->maxevents);
-	}
+	if (block && wait->min_wait_ns && wait->maxevents > 1)
+		evpoll_min_wait(ep, wait->min_wait_ns, expires, wait->maxevents);
 	return evpoll_wait_events(ep, to, wait->maxevents, expires, block);
 }
 
 long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait __user *arg)
 {
-	struct timespec64 timeout;
-	ktime_t expires = 0;
-	bool block = true;
+	ktime_t expires = KTIME_MAX;
 	int n;
 
 	if (wait->reserved || wait->min_wait_ns > KTIME_MAX || evpoll_ctlv_is_wrong(&wait->ctlv))
 		return -EINVAL;
 	if (wait->timeout) {
-		if (get_timespec64(&timeout, u64_to_user_ptr(wait->timeout)))
-			return -EFAULT;
-		if (!timespec64_valid(&timeout))
-			return -EINVAL;
-		block = timeout.tv_sec || timeout.tv_nsec;
-		expires = ktime_add_safe(ktime_get(), timespec64_to_ktime(timeout));
+		n = evpoll_get_timeout(u64_to_user_ptr(wait->timeout), &expires);
+		if (n)
+			return n;
 	}
+	if (!wait->sigmask)
+		return evpoll_wait_checked(file, wait, arg, expires);
 	n = evpoll_set_sigmask(wait);
 	if (n)
 		return n;
-	n = evpoll_wait_checked(file, wait, arg, wait->timeout ? &expires : NULL, block);
+	n = evpoll_wait_checked(file, wait, arg, expires);
 	if (n != -EINTR)
 		evpoll_restore_sigmask();
 	return n;
