@@ -4,13 +4,13 @@
 
 .DEFAULT_GOAL := $(if $(KDIR),module,help)
 
-export KERNELS TEST KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
+export KERNELS TEST DURATION SEED KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
 
 OUT ?= out
 override OUT := $(abspath $(OUT))
 override V := $(filter-out 0,$(V))
 
-.PHONY: help run check trace shell gdb module clean distclean
+.PHONY: help run check stress million trace shell gdb module clean distclean
 
 help:
 	@cat qemu/help
@@ -20,6 +20,12 @@ run:
 
 check:
 	@sh qemu/check.sh
+
+stress:
+	@sh qemu/tool.sh stress
+
+million:
+	@sh qemu/tool.sh million
 
 trace:
 	@sh qemu/trace.sh
@@ -35,7 +41,7 @@ module:
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check lock run shell tests trace)
+	rm -rf $(addprefix $(OUT)/,build check lock million run shell stress tests trace)
 
 distclean:
 	rm -rf $(OUT)

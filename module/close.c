@@ -4,8 +4,9 @@
  *
  * epoll is told by __fput() through file->f_ep. A module is not: it hooks a function there with
  * ftrace, as live patching and tracers do. FTRACE_OPS_FL_PERMANENT keeps
- * kernel.ftrace_enabled=0 from taking the hook away. FTRACE_OPS_FL_RECURSION says that the
- * hook cannot come to itself: nothing in it closes a file.
+ * kernel.ftrace_enabled=0 from taking the hook away. Without FTRACE_OPS_FL_RECURSION ftrace calls
+ * the hook as it is, not guarded against coming to itself (nothing in it closes a file), which
+ * it does with preemption off.
  *
  * The hook runs in process context, and on x86-64 where sleeping is allowed, so that PREEMPT_RT
  * may take a spinlock_t. But while somebody else hooks the same function too, ftrace calls all
@@ -146,7 +147,7 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 
 static struct ftrace_ops evpoll_fput_ops = {
 	.func = evpoll_fput_hook,
-	.flags = FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_RECURSION | COMPAT_FTRACE_OPS_FL_ARGS,
+	.flags = FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_OPS_FL_ARGS,
 };
 
 /*

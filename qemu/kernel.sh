@@ -19,8 +19,8 @@ case $name in
 6.1)		flavour=cloud-amd64 ;;
 6.12)		flavour=6.12-cloud-amd64 ;;
 6.12-rt)	flavour=6.12-rt-amd64 ;;
-debug)		exec sh "$top/qemu/kernel-build.sh" "$name" ;;
-*)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug; for your own set KERNEL= and KDIR=" ;;
+debug | kcsan)	exec sh "$top/qemu/kernel-build.sh" "$name" ;;
+*)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug kcsan; for your own set KERNEL= and KDIR=" ;;
 esac
 
 one_at_a_time

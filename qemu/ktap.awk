@@ -73,6 +73,14 @@ function finish(status, time,    seen, text)
 /^# end / && program == $3 { finish($4, $5); next }
 !program { next }
 
+# What shows at once
+/^# progress / {
+	sub(/^# progress /, "")
+	print "          " $0
+	fflush()
+	next
+}
+
 /^1\.\.[0-9]+/ {
 	plan = substr($1, 4) + 0
 	if (!plan && /# SKIP/) {

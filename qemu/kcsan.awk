@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Read a console and print it without KCSAN's reports of data races that are the kernel's alone;
+# those go to the file named by -v races=FILE.
+#
+# The kernel has races of its own, of which KCSAN's strict rules find many, and a guest at work
+# comes by them with or without evpoll. A report is ours if a function of our modules is on one of
+# its two stacks: from the access out to it there is only what we called, or what called us. One
+# thing that we call is not ours: a watched file's own ->poll, where poll(2) comes as well.
+
+# The first line of a stack; the access comes next.
+/(read|write|read-write)( \(.*\))? to 0x[0-9a-f]* of [0-9]+ bytes by / { their_poll = 0 }
+
+/BUG: KCSAN: / {
+	reporting = 1
+	report = ""
+	ours = 0
+}
+
+!reporting { print; next }
+
+{ report = report $0 "\n" }
+
+/\[evpoll(_source)?\]/ && !their_poll { ours = 1 }
+/_poll(_file)?(\.[a-z0-9.]+)?\+0x/ && !/\[evpoll/ { their_poll = 1 }
+
+/==========/ {
+	reporting = 0
+	if (ours)
+		printf "%s", report
+	else
+		printf "%s", report > races
+}
+
+END {
+	# Cut short by the end of the guest
+	if (reporting)
+		printf "%s", report
+}

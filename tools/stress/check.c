@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The checker: bursts from every context on lines and an instance of its own. A line that is
+ * watched must report, one that was taken out must not, whatever goes on around.
+ */
+#include "stress.h"
+
+#define LINES 16
+
+static bool events(const int *fd, int context, uint64_t *rnd)
+{
+	struct evpoll_source_burst burst = {
+		.fds = (uintptr_t)fd, .nr = LINES, .context = context, .repeat = 1, .cpu = -1,
+		.spacing_ns = one_in(rnd, 2) ? 0 : random_below(rnd, 20000),
+	};
+	long long end = now_ms() + HANG_MS;
+	int ret;
+
+	while ((ret = ioctl(fd[0], EVPOLL_SOURCE_IOC_BURST, &burst)) && errno == EBUSY &&
+	       now_ms() < end)
+		usleep(100);
+	/* PREEMPT_RT has no events from hard interrupts. */
+	if (ret && errno == EOPNOTSUPP)
+		return events(fd, EVPOLL_SOURCE_SOFTIRQ, rnd);
+	return !ret;
+}
+
+/* Waits for an event of each line but @gone, all of them ONESHOT or edge-triggered. */
+static void collect(int ep, int gone)
+{
+	long long end = now_ms() + HANG_MS;
+	int64_t timeout[2] = { 1, 0 };
+	struct epoll_event events[5];
+	struct evpoll_wait wait = {
+		.events = (uintptr_t)events, .timeout = (uintptr_t)timeout, .maxevents = 5,
+	};
+	unsigned int seen = 1U << gone, all = (1U << LINES) - 1;
+	int n;
+
+	while (seen != all && now_ms() < end) {
+		n = ioctl(ep, EVPOLL_IOC_WAIT, &wait);
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.u64 >= LINES || (seen >> events[i].data.u64 & 1))
+				shared->strange++;
+			else
+				seen |= 1U << events[i].data.u64;
+		}
+	}
+	shared->lost += __builtin_popcount(all & ~seen);
+	timeout[0] = 0;
+	if (ioctl(ep, EVPOLL_IOC_WAIT, &wait) > 0)
+		shared->strange++;
+}
+
+/* The event of the line that is not watched may still be to come. */
+static bool drain(int fd)
+{
+	long long end = now_ms() + HANG_MS;
+	struct evpoll_source_event event;
+
+	while (read(fd, &event, sizeof(event)) != sizeof(event)) {
+		if (now_ms() > end)
+			return false;
+		usleep(100);
+	}
+	return true;
+}
+
+static void round_of_events(const int *fd, int ep, uint64_t *rnd)
+{
+	struct evpoll_ctl ctl = {
+		.op = EPOLL_CTL_ADD,
+		.events = EPOLLIN | (one_in(rnd, 2) ? EPOLLET : EPOLLONESHOT),
+	};
+	int gone = random_below(rnd, LINES);
+
+	set_params(ep, rnd);
+	for (int i = 0; i < LINES; i++) {
+		ctl.fd = fd[i];
+		ctl.data = i;
+		if (ioctl(ep, EVPOLL_IOC_CTL, &ctl))
+			shared->strange++;
+	}
+	ctl.op = EPOLL_CTL_DEL;
+	ctl.fd = fd[gone];
+	if (ioctl(ep, EVPOLL_IOC_CTL, &ctl))
+		shared->strange++;
+	if (events(fd, random_below(rnd, EVPOLL_SOURCE_CONTEXTS), rnd))
+		collect(ep, gone);
+	else
+		shared->strange++;
+	for (int i = 0; i < LINES; i++)
+		if (!drain(fd[i]))
+			shared->strange++;
+	shared->rounds++;
+}
+
+void check_events(uint64_t seed)
+{
+	uint64_t rnd = seed;
+	int fd[LINES];
+
+	for (int i = 0; i < LINES; i++)
+		fd[i] = open(SOURCE_DEV, O_RDONLY | O_CLOEXEC);
+	while (!shared->stop) {
+		int ep = shared->quiet ? -1 : open(EVPOLL_DEV, O_RDWR | O_CLOEXEC);
+
+		if (ep >= 0)
+			round_of_events(fd, ep, &rnd);
+		close(ep);
+		usleep(ep >= 0 ? 0 : 1000);
+	}
+	exit(0);
+}

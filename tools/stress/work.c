@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A worker: a process whose threads do one operation after the other, on the same files. */
+#include "stress.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+static struct {
+	struct thread_state *state;
+	uint64_t rnd;
+} threads[THREADS];
+
+/* For the loader: no instance in any place, nor on its way. Others may still put one there. */
+static void close_instances(void)
+{
+	while (receive_file(-1))
+		;
+	for (int fd = FIRST_FD; fd < FIRST_FD + FILES; fd++)
+		if (is_instance(fd))
+			close(fd);
+	usleep(2000);
+}
+
+static void *thread(void *arg)
+{
+	int i = (intptr_t)arg;
+
+	while (!shared->stop) {
+		if (shared->quiet)
+			close_instances();
+		step(threads[i].state, &threads[i].rnd);
+	}
+	return NULL;
+}
+
+void work(int process, uint64_t seed)
+{
+	pthread_t tid[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		threads[i].state = &shared->threads[process][i];
+		threads[i].rnd = seed + i * 0x9e3779b97f4a7c15 + 1;
+	}
+	for (int fd = FIRST_FD; fd < FIRST_FD + INSTANCES; fd++)
+		new_instance(fd, &threads[0].rnd);
+	for (int fd = FIRST_FD + COMMON; fd < FIRST_FD + FILES; fd++)
+		new_file(fd, &threads[0].rnd);
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&tid[i], NULL, thread, (void *)(intptr_t)i))
+			exit(1);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(tid[i], NULL);
+	exit(0);
+}
