@@ -4,11 +4,11 @@
 
 .DEFAULT_GOAL := $(if $(KDIR),module,help)
 
-export KERNELS TEST KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
-
-OUT ?= out
-override OUT := $(abspath $(OUT))
+override OUT := $(abspath $(or $(OUT),out))
 override V := $(filter-out 0,$(V))
+
+# After OUT has its value: 'export' defines what is not defined, as empty, and ?= would see that.
+export KERNELS TEST KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
 
 .PHONY: help run check trace shell gdb module clean distclean
 
