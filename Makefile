@@ -8,9 +8,9 @@ override OUT := $(abspath $(or $(OUT),out))
 override V := $(filter-out 0,$(V))
 
 # After OUT has its value: 'export' defines what is not defined, as empty, and ?= would see that.
-export KERNELS TEST KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
+export CMD PRELOAD FILES KERNELS TEST KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
 
-.PHONY: help run check trace shell gdb module clean distclean
+.PHONY: help run check conformance trace vm-run shell gdb lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -21,8 +21,14 @@ run:
 check:
 	@sh qemu/check.sh
 
+conformance:
+	@sh qemu/conformance.sh
+
 trace:
 	@sh qemu/trace.sh
+
+vm-run:
+	@sh qemu/vm-run.sh
 
 shell:
 	@sh qemu/shell.sh
@@ -30,12 +36,15 @@ shell:
 gdb:
 	@sh qemu/shell.sh gdb
 
+lib:
+	@$(MAKE) --no-print-directory -C tools/lib O="$(OUT)/lib"
+
 module:
 	@sh qemu/module.sh $(if $(KDIR),'$(KDIR)')
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check lock run shell tests trace)
+	rm -rf $(addprefix $(OUT)/,build check conformance lib lock run shell tests trace vm-run)
 
 distclean:
 	rm -rf $(OUT)

@@ -2,76 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Run the selftests on each kernel of KERNELS and say how it went; TEST= runs one file of them.
 . "$(dirname "$0")/lib.sh"
+. "$top/qemu/guest.sh"
 
 kernels=${KERNELS:-6.1 6.12}
 [ -z "${KERNEL:-}" ] || kernels=custom
-
-# What a kernel prints when something is wrong with it
-splats='(^|\] )(WARNING: |BUG[ :]|Oops|general protection|Kernel panic|UBSAN: |ODEBUG: )
-BUG: |refcount_t: |KASAN: |KCSAN: |Call Trace:|list_(add|del) corruption|NOHZ tick-stop error
-INFO: (task .* blocked|trying to register|.*detected.* stall)
-unreferenced object|suspected memory leaks'
-
-# The console, as KTAP
-console()
-{
-	if grep -qE "$splats" "$1"; then
-		grep -nE -B 2 -A 25 "$splats" "$1" | head -n 38 | sed 's/^/# /'
-		printf '# all of it: %s\nnot ok 1 console is clean\n' "$1"
-	else
-		echo "ok 1 console is clean"
-	fi
-}
-
-# How the guest ended, as KTAP: $1 is the status of boot.sh
-ending()
-{
-	case $1 in
-	0)	echo "ok 2 guest ran to its end"; return ;;
-	2)	why="a test hangs in the kernel" ;;
-	125)	why="panic or reboot, or QEMU did not start" ;;
-	*)	why="status $1" ;;
-	esac
-	[ ! -e "$2/silent" ] || why="it said nothing for $limit s"
-	tail -n 20 "$2/console.log" | sed 's/^/# /'
-	printf '# all of it: %s\nnot ok 2 guest ran to its end: %s\n' "$2/console.log" "$why"
-}
-
-# The guest ends a test that takes too long. When it does not even do that, end it from here: an
-# NMI makes it say where it is, and panic.
-watchdog()
-{
-	while sleep 5 && [ -e "$1/pid" ]; do
-		if [ $(($(date +%s) - $(stat -c %Y "$1/ktap.log"))) -gt "$limit" ]; then
-			touch "$1/silent"
-			echo nmi > "$1/monitor.in"
-			sleep 10
-			kill "$(cat "$1/pid")"
-		fi
-	done
-}
-
-run()
-{
-	say BOOT "$1"
-	dir=$out/check/$1
-	rm -f "$dir/silent" "$dir/console.log" "$dir"/monitor.*
-	mkfifo "$dir/monitor.in" "$dir/monitor.out"
-	: > "$dir/ktap.log"
-	: > "$dir/pid"
-	watchdog "$dir" 2> /dev/null &
-	{
-		status=0
-		LIMIT=0 sh "$top/qemu/boot.sh" "$out/kernels/$1/bzImage" "$dir/initramfs" check \
-			-serial "file:$dir/console.log" -serial stdio -pidfile "$dir/pid" \
-			-monitor "pipe:$dir/monitor" < /dev/null || status=$?
-		rm -f "$dir/pid"
-		printf '\n# begin console 0\n1..2\n'
-		console "$dir/console.log"
-		ending $status "$dir"
-		printf '# end console 0 0\n'
-	} | tee "$dir/ktap.log" | busybox awk -v totals="$out/check/totals" -f "$top/qemu/ktap.awk"
-}
+work=$out/check
 
 one_at_a_time
 . "$top/selftests/settings"
@@ -81,18 +16,14 @@ sh "$top/qemu/qemu.sh"
 for name in $kernels; do
 	sh "$top/qemu/kernel.sh" "$name"
 done
-sh "$top/qemu/selftests.sh" "$out/check/tests"
+sh "$top/qemu/selftests.sh" "$work/tests"
 for name in $kernels; do
-	mkdir -p "$out/check/$name"
-	sh "$top/qemu/initramfs.sh" "$name" "$out/check/$name/initramfs" "$out/check/tests"
+	mkdir -p "$work/$name"
+	sh "$top/qemu/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests"
 done
 
-: > "$out/check/totals"
+: > "$work/totals"
 for name in $kernels; do
 	run "$name"
 done
-awk '{ passed += $1; failed += $2; skipped += $3 }
-	END {
-		printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
-		exit failed || !passed
-	}' "$out/check/totals"
+total
