@@ -44,7 +44,7 @@ module:
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check conformance lib lock run shell tests trace vm-run)
+	rm -rf $(addprefix $(OUT)/,build check conformance lib lib32 lock run shell tests trace vm-run)
 
 distclean:
 	rm -rf $(OUT)
