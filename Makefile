@@ -4,13 +4,13 @@
 
 .DEFAULT_GOAL := $(if $(KDIR),module,help)
 
-export KERNELS TEST DURATION SEED KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
-
-OUT ?= out
-override OUT := $(abspath $(OUT))
+override OUT := $(abspath $(or $(OUT),out))
 override V := $(filter-out 0,$(V))
 
-.PHONY: help run check stress million trace shell gdb module clean distclean
+# After OUT has its value: 'export' defines what is not defined, as empty, and ?= would see that.
+export CMD PRELOAD FILES KERNELS TEST DURATION SEED KERNEL KDIR OUT ACCEL SMP MEM LIMIT APPEND DEBIAN_MIRROR V W C
+
+.PHONY: help run check conformance stress million trace vm-run shell gdb lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -21,6 +21,9 @@ run:
 check:
 	@sh qemu/check.sh
 
+conformance:
+	@sh qemu/conformance.sh
+
 stress:
 	@sh qemu/tool.sh stress
 
@@ -30,18 +33,25 @@ million:
 trace:
 	@sh qemu/trace.sh
 
+vm-run:
+	@sh qemu/vm-run.sh
+
 shell:
 	@sh qemu/shell.sh
 
 gdb:
 	@sh qemu/shell.sh gdb
 
+lib:
+	@$(MAKE) --no-print-directory -C tools/lib O="$(OUT)/lib"
+
 module:
 	@sh qemu/module.sh $(if $(KDIR),'$(KDIR)')
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check lock million run shell stress tests trace)
+	rm -rf $(addprefix $(OUT)/,build check conformance lib lib32 lock million run shell stress tests trace \
+		vm-run)
 
 distclean:
 	rm -rf $(OUT)

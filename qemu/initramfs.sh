@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# initramfs.sh NAME ARCHIVE [TESTS]: pack all that the guest has: busybox, init, the modules built for
-# the kernel called NAME, the demo, and the files of the folder TESTS in /tests.
+# initramfs.sh NAME ARCHIVE [TESTS [ROOT]]: pack all that the guest has: busybox, init, the modules built
+# for the kernel called NAME, the demo, the files of the folder TESTS in /tests, and the tree ROOT in /.
 . "$(dirname "$0")/lib.sh"
 
 kdir=$out/kernels/$1/build
 archive=$2
 tests=${3:-}
+more=${4:-}
 
 sh "$top/qemu/module.sh" "$kdir"
 build=$out/build/$(cat "$kdir/include/config/kernel.release")
@@ -33,6 +34,8 @@ done
 
 printf '%s\n' 'root:x:0:0::/:/bin/sh' 'nobody:x:65534:65534::/:/bin/sh' > "$root/etc/passwd"
 printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' > "$root/etc/group"
+echo "127.0.0.1 localhost" > "$root/etc/hosts"
+[ -z "$more" ] || cp -a "$more/." "$root"
 
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 > "$archive"
 rm -rf "$root"

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# See that out/kselftest has the kernel's test harness, taken out of Debian's linux-source.
+# kselftest.sh [VERSION]: see that out/kselftest has the kernel's test harness, taken out of Debian's
+# linux-source; or out/kselftest-VERSION that of another version, with the kernel's epoll test.
 . "$(dirname "$0")/lib.sh"
 
-version=6.12
-dir=$out/kselftest
+version=${1:-6.12}
+dir=$out/kselftest${1:+-$1}
 one_at_a_time
 [ -d "$dir" ] && exit 0
 
@@ -16,6 +17,7 @@ tree=linux-source-$version/tools/testing/selftests
 rm -rf "$dir.new"
 mkdir -p "$dir.new"
 tar -xf "$tarball" -C "$dir.new" --strip-components 1 \
-	"$tree/lib.mk" "$tree/kselftest.h" "$tree/kselftest_harness.h" "$tree/kselftest" ||
+	"$tree/lib.mk" "$tree/kselftest.h" "$tree/kselftest_harness.h" "$tree/kselftest" \
+	${1:+"$tree/filesystems/epoll"} ||
 	die "cannot read $tarball: remove it and try again"
 mv "$dir.new" "$dir"

@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Run programs that know nothing of evpoll on it, and those that test the libraries, on each kernel
+# of KERNELS: tools/conformance/. TEST= runs one of them.
+. "$(dirname "$0")/lib.sh"
+. "$top/qemu/guest.sh"
+. "$top/qemu/carry.sh"
+
+kernels=${KERNELS:-6.12}
+[ -z "${KERNEL:-}" ] || kernels=custom
+work=$out/conformance
+source=$top/tools/conformance
+version=7.3	# the newest epoll_wakeup_test
+kselftest=$out/kselftest-$version/tools/testing/selftests
+harness=$work/harness
+root=$work/root
+guest=$root/conformance	# programs that the tests run
+
+# compile NAME SOURCE OPTION...: for the guest, with this machine's libraries
+compile()
+{
+	program=$1
+	file=$2
+	shift 2
+	quietly conformance.log gcc -O2 -g -Wall -pthread -o "$guest/$program" "$file" "$@" ||
+		die "cannot build $program: $error"
+	carry_needs "$root" "$guest/$program"
+}
+
+# libevpoll as one who installed it has it
+compile_installed()
+{
+	quietly conformance.log make -C "$top/tools/lib" O="$out/lib" DESTDIR="$root" install ||
+		die "cannot install libevpoll: $error"
+	flags=$(PKG_CONFIG_SYSROOT_DIR="$root" PKG_CONFIG_LIBDIR="$root/usr/local/lib/pkgconfig" \
+		pkg-config --cflags --libs libevpoll) || die "pkg-config does not find libevpoll"
+	# shellcheck disable=SC2086 # a list
+	compile library_test "$source/library_test.c" -I"$harness" $flags
+}
+
+# 32-bit programs are built against the sources.
+compile_32()
+{
+	build_library "$out/lib32" -m32
+	cp "$out/lib32/libevpoll-preload.so" "$root/libevpoll-preload32.so"
+	set -- -m32 -I"$harness" -I"$top/uapi" -I"$top/tools/lib"
+	compile epoll_api32 "$source/epoll_api.c" "$@"
+	compile library_test32 "$source/library_test.c" "$@" "$out/lib32/libevpoll.a"
+	compile library_test32_time64 "$source/library_test.c" "$@" "$out/lib32/libevpoll.a" \
+		-D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
+}
+
+one_at_a_time
+sh "$top/qemu/setup.sh" conformance
+sh "$top/qemu/qemu.sh"
+sh "$top/qemu/servers.sh"
+sh "$top/qemu/kselftest.sh" $version
+for name in $kernels; do
+	sh "$top/qemu/kernel.sh" "$name"
+done
+
+known="wakeup api api32 preload library library32 library32_time64 redis memcached nginx"
+wanted=${TEST:-$known}
+rm -rf "$work/tests" "$root"
+mkdir -p "$work/tests" "$guest" "$harness"
+for test in $wanted; do
+	[ -x "$source/$test" ] || die "no test is called '$test': TEST= takes $known"
+	cp "$source/$test" "$work/tests"
+done
+# Seconds for a test: epoll_wakeup_test is run twice.
+echo timeout=1200 > "$work/tests/settings"
+limit=${LIMIT:-1300}
+
+say BUILD "libevpoll, tests"
+build_library "$out/lib"
+cp "$out/lib/libevpoll-preload.so" "$root"
+# A case has 30 s, which an emulated machine may need.
+cp "$kselftest/kselftest.h" "$harness"
+sed 's/^\(#define TEST_TIMEOUT_DEFAULT\) 30/\1 300/' "$kselftest/kselftest_harness.h" \
+	> "$harness/kselftest_harness.h"
+compile epoll_wakeup_test "$kselftest/filesystems/epoll/epoll_wakeup_test.c" -I"$harness"
+compile epoll_api "$source/epoll_api.c" -I"$harness"
+compile preload_test "$source/preload_test.c" -I"$harness"
+compile client "$source/client.c" -static
+compile_installed
+compile_32
+cp "$source/common.sh" "$source/both.awk" "$guest"
+cp -a "$out/servers" "$root/servers"
+cp "$out/lib/libevpoll-preload.so" "$root/servers"
+
+for name in $kernels; do
+	mkdir -p "$work/$name"
+	sh "$top/qemu/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests" "$root"
+done
+
+: > "$work/totals"
+for name in $kernels; do
+	run "$name"
+done
+total

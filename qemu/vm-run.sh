@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Run CMD= in the VM with evpoll.ko loaded, and exit with its status: 128 + n when signal n ended
+# it, 124 when it took longer than LIMIT seconds, 125 when the guest did not come so far.
+. "$(dirname "$0")/lib.sh"
+. "$top/qemu/carry.sh"
+exec 3>&1 >&2	# stdout is the program's
+
+[ "${CMD:-}" ] || die "what is to run? Give CMD='program args'"
+word=${CMD%%[!A-Za-z0-9_./+-]*}
+program=$(command -v "$word") || program=
+[ -x "$program" ] ||
+	die "no program is called '$word': CMD= begins with one of PATH, or a path"
+program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program")
+
+name=${KERNELS:-6.12}
+name=${name%% *}
+[ -z "${KERNEL:-}" ] || name=custom
+dir=$out/vm-run
+root=$dir/root
+
+one_at_a_time
+sh "$top/qemu/setup.sh" run
+sh "$top/qemu/qemu.sh"
+sh "$top/qemu/kernel.sh" "$name"
+
+say CARRY "$program${FILES:+ $FILES}"
+rm -rf "$dir"
+mkdir -p "$root$PWD"
+carry "$root" "$program"
+for file in ${FILES:-}; do
+	file=$(realpath -s "$file")
+	[ -e "$file" ] || die "FILES=: there is no $file"
+	find -L "$file" -type f | while read -r file; do
+		carry "$root" "$file"
+	done
+done
+
+{
+	echo "cd '$PWD'"
+	if [ "${PRELOAD:-}" ] && [ "$PRELOAD" != 0 ]; then
+		build_library "$out/lib"
+		cp "$out/lib/libevpoll-preload.so" "$root"
+		echo "export LD_PRELOAD=/libevpoll-preload.so"	# busybox is static
+	fi
+	echo "$program${CMD#"$word"}"
+} > "$root/vm-run"
+
+sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" '' "$root"
+
+say BOOT "$name"
+status=0
+LIMIT=${LIMIT:-300} sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" vm_run \
+	-serial "file:$dir/console.log" -serial stdio -serial "file:$dir/status" \
+	< /dev/null >&3 || status=$?
+case $status in
+0)	exit "$(tr -d '\r\n' < "$dir/status")" ;;
+124)	echo "evpoll: '$CMD' took longer than ${LIMIT:-300} s (LIMIT=)" ;;
+*)	tail -n 20 "$dir/console.log"
+	echo "evpoll: the guest failed; the console is in $dir/console.log"
+	status=125 ;;
+esac
+exit $status

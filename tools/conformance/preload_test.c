@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * libevpoll-preload where it is not epoll: what it makes, descriptors that it did not make, and a
+ * machine without the device. Runs under the library, with EVPOLL_PRELOAD_STRICT=1.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "pass.h"
+
+#define MISSING "libevpoll-preload: /dev/evpoll: No such file or directory"
+
+/* The name of the file behind a descriptor */
+static const char *name_of(int fd)
+{
+	static char name[64];
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, name, sizeof(name) - 1);
+	name[n > 0 ? n : 0] = 0;
+	return name;
+}
+
+/* What main() does in a program that runs without the library: an instance of epoll's own. */
+static int elsewhere(int sock)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 42 };
+	int fd = eventfd(1, EFD_CLOEXEC);
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (strcmp(name_of(ep), "anon_inode:[eventpoll]"))
+		return 1;
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) || send_fd(sock, ep))
+		return 2;
+	/* The eventfd is to live as long as the test does. */
+	return read(sock, &ev, 1) ? 3 : 0;
+}
+
+FIXTURE(preload) {
+	int socks[2];
+	pid_t pid;
+	int epoll;	/* an epoll instance from another process, with an event */
+	int fd;		/* an eventfd that is readable */
+	struct epoll_event ev;
+};
+
+FIXTURE_SETUP(preload)
+{
+	char number[16];
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->socks));
+	self->pid = fork();
+	if (!self->pid) {
+		close(self->socks[0]);
+		snprintf(number, sizeof(number), "%d", self->socks[1]);
+		unsetenv("LD_PRELOAD");
+		execl("/proc/self/exe", "preload_test", "elsewhere", number, NULL);
+		_exit(9);
+	}
+	close(self->socks[1]);
+	self->epoll = recv_fd(self->socks[0]);
+	ASSERT_LE(0, self->epoll);
+	ASSERT_STREQ("anon_inode:[eventpoll]", name_of(self->epoll));
+	self->fd = eventfd(1, EFD_CLOEXEC);
+	ASSERT_LE(0, self->fd);
+	self->ev = (struct epoll_event){ .events = EPOLLIN, .data.u64 = 43 };
+}
+
+FIXTURE_TEARDOWN(preload)
+{
+	close(self->socks[0]);
+	EXPECT_EQ(0, status_of(self->pid));
+	close(self->epoll);
+	close(self->fd);
+}
+
+/* The data of the event that waits, 0 for none, -1 when the call fails. */
+static int data_of(int ep)
+{
+	struct epoll_event ev = {};
+	int n = epoll_wait(ep, &ev, 1, 0);
+
+	return n == 1 ? (int)ev.data.u64 : n;
+}
+
+/* An instance is one of the device, however it is asked for. */
+TEST(makes_evpoll)
+{
+	EXPECT_STREQ("/dev/evpoll", name_of(epoll_create1(0)));
+	EXPECT_STREQ("/dev/evpoll", name_of(epoll_create(1)));
+	EXPECT_STREQ("/dev/evpoll", name_of(syscall(SYS_epoll_create1, 0)));
+}
+
+/* An epoll instance that came from elsewhere works, in all calls, and before and after own ones. */
+TEST_F(preload, made_elsewhere)
+{
+	struct epoll_event two[2];
+	const struct timespec zero = {};
+	sigset_t none;
+	int own;
+
+	sigemptyset(&none);
+	for (int i = 0; i < 2; i++) {
+		errno = 77;
+		EXPECT_EQ(42, data_of(self->epoll));
+		EXPECT_EQ(1, epoll_pwait(self->epoll, &self->ev, 1, -1, &none));
+		EXPECT_EQ(1, epoll_pwait2(self->epoll, &self->ev, 1, &zero, &none));
+		EXPECT_EQ(1, syscall(SYS_epoll_pwait, self->epoll, &self->ev, 1, 0, NULL, 0));
+		EXPECT_EQ(0, epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->fd, &self->ev));
+		EXPECT_EQ(2, epoll_wait(self->epoll, two, 2, 0));
+		EXPECT_EQ(0, epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->fd, NULL));
+		EXPECT_EQ(77, errno);
+		EXPECT_EQ(-1, epoll_wait(self->epoll, &self->ev, 0, 0));
+		EXPECT_EQ(EINVAL, errno);
+		own = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, own);
+	}
+	close(own);
+}
+
+/* README: an epoll file in an evpoll instance is ELOOP; the other way round works */
+TEST_F(preload, nesting)
+{
+	struct epoll_event two[2];
+	int own = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_LE(0, own);
+	EXPECT_EQ(-1, epoll_ctl(own, EPOLL_CTL_ADD, self->epoll, &self->ev));
+	EXPECT_EQ(ELOOP, errno);
+	EXPECT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
+	EXPECT_EQ(0, epoll_ctl(self->epoll, EPOLL_CTL_ADD, own, &self->ev));
+	EXPECT_EQ(2, epoll_wait(self->epoll, two, 2, 0));
+	close(own);
+}
+
+/* From now on a system call of epoll's kills. */
+static int forbid_epoll(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_create1, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_wait, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = { .len = ARRAY_SIZE(filter), .filter = filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+/* A program that makes its instances itself makes no system call of epoll's. */
+TEST_F(preload, one_call_each)
+{
+	const struct timespec zero = {};
+	int own;
+
+	ASSERT_EQ(0, forbid_epoll());
+	own = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_LE(0, own);
+	EXPECT_EQ(0, data_of(own));
+	EXPECT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
+	EXPECT_EQ(43, data_of(own));
+	EXPECT_EQ(1, epoll_pwait(own, &self->ev, 1, -1, NULL));
+	EXPECT_EQ(1, epoll_pwait2(own, &self->ev, 1, &zero, NULL));
+	EXPECT_EQ(-1, epoll_wait(-1, &self->ev, 1, 0));
+	EXPECT_EQ(EBADF, errno);
+	close(own);
+}
+
+/* This process and its children find no device. */
+static int lose_device(void)
+{
+	char folder[] = "/tmp/without-XXXXXX";
+
+	return mkdtemp(folder) && !chroot(folder) && !chdir("/") ? 0 : -1;
+}
+
+/* A child without the device and with stderr in @log: makes two instances, returns its status. */
+static int without_device(int ep, char *log, size_t size)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 43 };
+	size_t n = 0;
+	int pipes[2];
+	pid_t pid;
+
+	memset(log, 0, size);
+	if (pipe(pipes))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		int made, fd = eventfd(1, 0);
+
+		dup2(pipes[1], STDERR_FILENO);
+		close(pipes[1]);
+		if (lose_device())
+			_exit(1);
+		errno = 77;
+		made = epoll_create1(0);
+		made = epoll_create(1);
+		if (made < 0 || epoll_ctl(made, EPOLL_CTL_ADD, fd, &ev))
+			_exit(2);
+		if (data_of(made) != 43)
+			_exit(3);
+		/* An evpoll instance that was there before works on. */
+		if (errno != 77 || data_of(ep) != 43)
+			_exit(4);
+		if (epoll_ctl(ep, EPOLL_CTL_MOD, pipes[0], &ev) != -1 || errno != ENOENT)
+			_exit(5);
+		_exit(0);
+	}
+	close(pipes[1]);
+	while (n < size - 1) {
+		ssize_t more = read(pipes[0], log + n, size - 1 - n);
+
+		if (more <= 0)
+			break;
+		n += more;
+	}
+	close(pipes[0]);
+	return status_of(pid);
+}
+
+/* Without the device epoll does it, and one line says so; an evpoll instance still works. */
+TEST_F(preload, no_device)
+{
+	int own = epoll_create1(0);
+	char log[512];
+
+	ASSERT_LE(0, own);
+	ASSERT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
+	unsetenv("EVPOLL_PRELOAD_STRICT");
+	EXPECT_EQ(0, without_device(own, log, sizeof(log)));
+	EXPECT_STREQ(MISSING ", epoll takes its place\n", log);
+	setenv("EVPOLL_PRELOAD_STRICT", "0", 1);
+	EXPECT_EQ(0, without_device(own, log, sizeof(log)));
+	close(own);
+}
+
+/* EVPOLL_PRELOAD_STRICT=1: the program ends, with a line that says why */
+TEST_F(preload, no_device_strict)
+{
+	int own = epoll_create1(0);
+	char log[512];
+
+	setenv("EVPOLL_PRELOAD_STRICT", "1", 1);
+	EXPECT_EQ(125, without_device(own, log, sizeof(log)));
+	EXPECT_STREQ(MISSING ", and epoll is not to do\n", log);
+	close(own);
+}
+
+/* What epoll_create1() fails with, too, is no lack of a device. */
+TEST(emfile_is_no_lack)
+{
+	struct rlimit rl = { 3, 3 };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &rl));
+	EXPECT_EQ(-1, epoll_create1(0));
+	EXPECT_EQ(EMFILE, errno);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "elsewhere"))
+		return elsewhere(atoi(argv[2]));
+	return test_harness_run(argc, argv);
+}
