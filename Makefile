@@ -10,7 +10,7 @@ OUT ?= out
 override OUT := $(abspath $(OUT))
 override V := $(filter-out 0,$(V))
 
-.PHONY: help run check trace shell gdb module clean distclean
+.PHONY: help run check trace moderation shell gdb module clean distclean
 
 help:
 	@cat qemu/help
@@ -24,6 +24,9 @@ check:
 trace:
 	@sh qemu/trace.sh
 
+moderation:
+	@sh qemu/moderation.sh
+
 shell:
 	@sh qemu/shell.sh
 
@@ -35,7 +38,7 @@ module:
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check lock run shell tests trace)
+	rm -rf $(addprefix $(OUT)/,build check lock moderation run shell tests trace)
 
 distclean:
 	rm -rf $(OUT)
