@@ -5,13 +5,12 @@
  * epoll is told by __fput() through file->f_ep. A module is not: it hooks a function there with
  * ftrace, as live patching and tracers do. FTRACE_OPS_FL_PERMANENT keeps
  * kernel.ftrace_enabled=0 from taking the hook away. Without FTRACE_OPS_FL_RECURSION ftrace calls
- * the hook as it is, not guarded against coming to itself (nothing in it closes a file), which
- * it does with preemption off.
+ * the hook as it is, not guarded against coming to itself (nothing in it closes a file), for which
+ * it would turn preemption off.
  *
- * The hook runs in process context, and on x86-64 where sleeping is allowed, so that PREEMPT_RT
- * may take a spinlock_t. But while somebody else hooks the same function too, ftrace calls all
- * of them with preemption off. And it must not sleep on purpose: ftrace frees what brought us
- * here after synchronize_rcu_tasks(), which takes a task that sleeps for one that has left.
+ * So the hook runs in process context and can be preempted, as its caller. PREEMPT_RT needs that
+ * to take a spinlock_t. It must not sleep on purpose: ftrace frees what brought us here after
+ * synchronize_rcu_tasks(), which takes a task that sleeps for one that has left.
  *
  * All items of a file, of whatever instance, are in a ring. The first one is in a hash table by
  * file, where every close in the system looks, and nearly every one finds nothing. If the file
@@ -19,6 +18,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/rhashtable.h>
 
@@ -26,6 +26,9 @@
 #include "evpoll.h"
 
 static struct rhashtable evpoll_watched;
+
+/* Tasks in the hook that have found an item: see evpoll_close_exit() */
+static atomic_t evpoll_in_hook = ATOMIC_INIT(0);
 
 static const struct rhashtable_params evpoll_watched_params = {
 	.key_len = sizeof_field(struct evpoll_item, file),
@@ -130,10 +133,21 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 {
 	struct file *file = (struct file *)compat_ftrace_argument(fregs, 0);
 	struct evpoll_item *item;
+	bool preempt_on;
 
 	/* An open that failed: ours may have come as far as to look like an instance. */
-	if (!(file->f_mode & FMODE_OPENED))
+	if (!(file->f_mode & FMODE_OPENED) || !evpoll_watched_first(file))
 		return;
+	atomic_inc(&evpoll_in_hook);
+	/*
+	 * While somebody else hooks the function too, ftrace calls us all in turn with
+	 * preemption off, but PREEMPT_RT may have to sleep for a spinlock_t. Our caller may
+	 * sleep, and what ftrace guards is its walk along the list of hooks: we are the one
+	 * that it stands at, and stay.
+	 */
+	preempt_on = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
+	if (preempt_on)
+		preempt_enable();
 	while ((item = evpoll_watched_first(file))) {
 		/*
 		 * A file may have millions. Not a sleep for synchronize_rcu_tasks(), and here,
@@ -143,6 +157,9 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 			cond_resched();
 		evpoll_item_remove(item);
 	}
+	if (preempt_on)
+		preempt_disable();
+	atomic_dec(&evpoll_in_hook);
 }
 
 static struct ftrace_ops evpoll_fput_ops = {
@@ -191,6 +208,13 @@ err_filter:
 
 void evpoll_close_exit(void)
 {
+	/*
+	 * There are no items any more, but perhaps tasks that just removed the last ones. On
+	 * PREEMPT_RT they sleep for locks, and unregister_ftrace_function() does not wait for
+	 * who sleeps. They cannot wake us, that takes a lock too.
+	 */
+	while (atomic_read(&evpoll_in_hook))
+		msleep(20);
 	/* Waits for those who are in the hook. Fails only where ftrace itself has broken down. */
 	WARN_ON(unregister_ftrace_function(&evpoll_fput_ops));
 	ftrace_free_filter(&evpoll_fput_ops);

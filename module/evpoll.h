@@ -268,6 +268,7 @@ enum {
  *	a reader sees is good
  * @state: bits, atomic
  * @noted: items that became pending in this window
+ * @window_end: when this window ends, ktime_get_ns(); written by who is the first in it
  * @event_ns: when the last event came, @gap_ns: between events, on average; for
  *	EVPOLL_ADAPTIVE, READ_ONCE/WRITE_ONCE: an estimate
  * @timer: the window
@@ -303,6 +304,7 @@ struct evpoll {
 	struct evpoll_params params;
 	unsigned long state;
 	atomic_t noted;
+	u64 window_end;
 	u64 event_ns;
 	u64 gap_ns;
 	struct hrtimer timer;

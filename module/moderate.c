@@ -132,10 +132,26 @@ u64 evpoll_window_ns(struct evpoll *ep)
 	return window_ns > max_ns ? 0 : window_ns;
 }
 
+/*
+ * A reader that was awake may have ended the window that the timer was armed for, and a later one
+ * is open: then the timer is early. It is not moved before, as that costs more than to look here.
+ */
+static bool evpoll_timer_is_early(struct evpoll *ep)
+{
+	u64 end = READ_ONCE(ep->window_end);
+
+	if (!evpoll_is_pending(ep) || end <= ktime_get_ns())
+		return false;
+	hrtimer_set_expires(&ep->timer, ns_to_ktime(end));
+	return true;
+}
+
 static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 {
 	struct evpoll *ep = container_of(timer, struct evpoll, timer);
 
+	if (evpoll_timer_is_early(ep))
+		return HRTIMER_RESTART;
 	clear_bit(EVPOLL_ARMED, &ep->state);
 	/* Pairs with test_and_set_bit() in evpoll_moderate(): it arms, or we see its item. */
 	smp_mb__after_atomic();
@@ -153,11 +169,14 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns)
 {
 	unsigned int events = READ_ONCE(ep->params.coalesce_events);
+	unsigned int noted = atomic_inc_return(&ep->noted);
 
-	if (events && atomic_inc_return(&ep->noted) >= events) {
+	if (events && noted >= events) {
 		evpoll_flush_all(ep, source, EVPOLL_WAKEUP);
 		return;
 	}
+	if (noted == 1)
+		WRITE_ONCE(ep->window_end, ktime_get_ns() + window_ns);
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
 		return;
 	refcount_inc(&ep->refs);

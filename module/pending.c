@@ -63,9 +63,6 @@ static int evpoll_move(struct evpoll_pending *pending, int budget, __poll_t *uri
 		list_add_tail(&item->ready, &ep->ready);
 	}
 	ep->nready += moved;
-	/* A new window. An event that is counted in the old one is flushed with it, or armed. */
-	if (atomic_read(&ep->noted))
-		atomic_set(&ep->noted, 0);
 	if (moved)
 		trace_evpoll_flush(pending, moved);
 	if (pending->batch)
@@ -116,6 +113,9 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 
 	if (!evpoll_is_pending(ep))
 		return;
+	/* A new window. What was counted in the old one is pending already, and moves now. */
+	if (atomic_read(&ep->noted))
+		atomic_set(&ep->noted, 0);
 	for_each_set_bit(cpu, ep->pending_cpus, nr_cpu_ids) {
 		do {
 			spin_lock_irqsave(&ep->waiters.lock, flags);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# boot.sh KERNEL INITRAMFS run|check|shell QEMU-OPTION...
+# boot.sh KERNEL INITRAMFS run|check|record|shell QEMU-OPTION...
 #
 # Boot, wait, and exit with the status that the guest gave to vm-exit; 124 when it took longer
 # than LIMIT seconds, 125 when it ended without a word (a panic ends QEMU).

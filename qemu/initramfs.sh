@@ -23,6 +23,7 @@ program()
 program qemu/vm-exit
 program qemu/demo
 program tools/trace/burst
+program tools/moderation/moderation
 cp "$top/tools/evpollstat" "$root/bin"
 cp "$(command -v busybox)" "$root/bin/busybox"
 cp "$top/qemu/init" "$root/init"

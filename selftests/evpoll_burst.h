@@ -84,14 +84,6 @@ static inline int line_read(int fd, struct evpoll_source_event *event)
 	return read(fd, event, sizeof(*event)) == sizeof(*event) ? 0 : -1;
 }
 
-static inline uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static inline int set_params(int ep, const struct evpoll_params *params)
 {
 	return ioctl(ep, EVPOLL_IOC_SET_PARAMS, params);
@@ -111,6 +103,16 @@ static inline struct evpoll_stats stats_of(int ep)
 	memset(&stats, 0xff, sizeof(stats));
 	ioctl(ep, EVPOLL_IOC_GET_STATS, &stats);
 	return stats;
+}
+
+/* Events in the slots of the histogram from @from to before @to */
+static inline uint64_t slots(const struct evpoll_stats *s, int from, int to)
+{
+	uint64_t sum = 0;
+
+	for (int i = from; i < to; i++)
+		sum += s->latency[i];
+	return sum;
 }
 
 /* True once so many events were queued: a look that does not flush, as a wait would. */
@@ -158,14 +160,6 @@ struct reader {
 	uint64_t first_ns;	/* when the first wait returned */
 	struct epoll_event ev[LINES];
 };
-
-static inline long own_switches(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_THREAD, &usage);
-	return usage.ru_nvcsw;
-}
 
 static inline void *reader_main(void *arg)
 {

@@ -3,6 +3,7 @@
 #ifndef EVPOLL_UTIL_H
 #define EVPOLL_UTIL_H
 
+#include "evpoll_task.h"
 #include "evpoll_test.h"
 
 #include <pthread.h>
@@ -13,17 +14,6 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-
-/* ms, for what must come: a slow machine is no failure, and a test has 30 s */
-#define SOON 10000
-
-static inline long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
 
 /* One wait: the mask reported with @data, 0 when the wait brought none. */
 static inline uint32_t ep_mask(enum mechanism by, int ep, uint64_t data, int timeout_ms)
@@ -131,30 +121,6 @@ static inline int reap(pid_t pid)
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return -1;
 	return WEXITSTATUS(status);
-}
-
-/* True once thread or process @tid sleeps, which it does in the call under test. */
-static inline bool asleep(pid_t tid)
-{
-	long long end = now_ms() + SOON;
-	char path[64], stat[512], *p;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	do {
-		fd = open(path, O_RDONLY);
-		n = read(fd, stat, sizeof(stat) - 1);
-		close(fd);
-		if (n <= 0)
-			return false;
-		stat[n] = 0;
-		p = strrchr(stat, ')');
-		if (p && p[2] == 'S')
-			return true;
-		usleep(1000);
-	} while (now_ms() < end);
-	return false;
 }
 
 /* Waits for a wakeup: events that were only found when the time was over are none. */

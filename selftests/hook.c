@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hook on __fput (DESIGN 4.1) beside other users of ftrace: switched off by sysctl, and
+ * The hook in __fput (DESIGN 4.1) beside other users of ftrace: switched off by sysctl, and
  * traced by the function tracer, the graph tracer and a kprobe. Closes are seen all the time.
  */
 #include "evpoll_util.h"
@@ -10,6 +10,9 @@
 
 #define ENABLED "/proc/sys/kernel/ftrace_enabled"
 #define TRACING "/sys/kernel/tracing/"
+
+/* The function that is hooked: see module/close.c */
+#define HOOKED "locks_remove_file"
 
 FIXTURE(hook) {
 	int ep;
@@ -74,7 +77,7 @@ TEST_F(hook, ftrace_disabled)
 	EXPECT_EQ(0, missed(variant->by, self->ep, 20));
 }
 
-/* True when what the trace buffer has mentions __fput. */
+/* True when what the trace buffer has mentions the function. */
 static bool traced(void)
 {
 	char line[512];
@@ -84,7 +87,7 @@ static bool traced(void)
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))
-		found = line[0] != '#' && strstr(line, "fput");
+		found = line[0] != '#' && strstr(line, HOOKED);
 	fclose(f);
 	return found;
 }
@@ -102,7 +105,7 @@ static bool has_tracer(const char *name)
 #define EXPECT_SEEN_BESIDE(tracer) do {						\
 	if (!has_tracer(tracer))						\
 		SKIP(return, TRACING "available_tracers: no " tracer);		\
-	ASSERT_EQ(0, write_file(TRACING "set_ftrace_filter", "__fput"));	\
+	ASSERT_EQ(0, write_file(TRACING "set_ftrace_filter", HOOKED));		\
 	EXPECT_EQ(0, missed(variant->by, self->ep, 20));			\
 	ASSERT_EQ(0, write_file(TRACING "current_tracer", tracer));		\
 	EXPECT_EQ(0, missed(variant->by, self->ep, 20));			\
@@ -128,8 +131,8 @@ TEST_F(hook, kprobe)
 {
 	if (access(TRACING "kprobe_events", W_OK))
 		SKIP(return, TRACING "kprobe_events: %s", strerror(errno));
-	if (write_file(TRACING "kprobe_events", "p:evpoll_test/fput __fput"))
-		SKIP(return, "kprobe on __fput: %s", strerror(errno));
+	if (write_file(TRACING "kprobe_events", "p:evpoll_test/fput " HOOKED))
+		SKIP(return, "kprobe on " HOOKED ": %s", strerror(errno));
 	EXPECT_EQ(0, missed(variant->by, self->ep, 20));
 	ASSERT_EQ(0, write_file(TRACING "events/evpoll_test/enable", "1"));
 	EXPECT_EQ(0, missed(variant->by, self->ep, 20));
@@ -169,7 +172,7 @@ TEST_F(hook, tracer_switched_under_closes)
 
 	if (!has_tracer("function"))
 		SKIP(return, TRACING "available_tracers: no function");
-	ASSERT_EQ(0, write_file(TRACING "set_ftrace_filter", "__fput"));
+	ASSERT_EQ(0, write_file(TRACING "set_ftrace_filter", HOOKED));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, closing, &c));
 	for (int i = 0; i < 5; i++) {
 		int seen = c.closed;
@@ -183,6 +186,42 @@ TEST_F(hook, tracer_switched_under_closes)
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, c.missed);
 	EXPECT_LE(100, c.closed);
+}
+
+#define CONTENDED_CLOSES 1000
+
+static void *closing_contended(void *arg)
+{
+	struct closer *c = arg;
+
+	for (int i = 0; i < CONTENDED_CLOSES; i++) {
+		int e = eventfd(1, 0);
+
+		c->missed += ep_add(c->by, c->ep, e, EPOLLIN) != 0;
+		close(e);
+		c->closed++;
+	}
+	return NULL;
+}
+
+/* ftrace calls several hooks with preemption off; on PREEMPT_RT ours may have to sleep for a lock */
+TEST_F(hook, contended_beside_tracer)
+{
+	struct closer c = { .by = variant->by, .ep = self->ep };
+	pthread_t thread[4];
+
+	if (!has_tracer("function"))
+		SKIP(return, TRACING "available_tracers: no function");
+	ASSERT_EQ(0, write_file(TRACING "set_ftrace_filter", HOOKED));
+	ASSERT_EQ(0, write_file(TRACING "current_tracer", "function"));
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, closing_contended, &c));
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	EXPECT_EQ(0, c.missed);
+	EXPECT_EQ(4 * CONTENDED_CLOSES, c.closed);
+	EXPECT_EQ(0, ep_items(self->ep));
+	ASSERT_EQ(0, write_file(TRACING "current_tracer", "nop"));
 }
 
 TEST_HARNESS_MAIN

@@ -166,6 +166,55 @@ TEST_F(moderation, changed_under_load)
 	EXPECT_EQ(0, reap(pid));
 }
 
+/*
+ * The polls, exactly, where no reader is awake to take part: this task keeps the CPU. A budget is
+ * NAPI's, so that in process context it changes nothing.
+ */
+TEST_F(moderation, budget)
+{
+	static const unsigned int budgets[] = { 64, 8, 1, 32 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(budgets); i++) {
+		bool napi = variant->context != EVPOLL_SOURCE_PROCESS;
+		unsigned int exhausted = napi ? NAPI_BUDGET / budgets[i] : 0;
+		struct evpoll_params params = { .budget = budgets[i] };
+		struct evpoll_stats before, after;
+		struct evpoll_source_event event;
+		long long end = now_ms() + SOON;
+
+		ASSERT_EQ(0, set_params(self->ep, &params));
+		before = stats_of(self->ep);
+		ASSERT_EQ(0, burst(variant->context, self->fd, NAPI_BUDGET));
+		do {
+			after = stats_of(self->ep);
+		} while (after.polls - before.polls < exhausted + napi && now_ms() < end);
+		EXPECT_EQ(exhausted + napi, after.polls - before.polls);
+		EXPECT_EQ(exhausted, after.exhausted - before.exhausted);
+		EXPECT_EQ(napi ? 0 : NAPI_BUDGET, after.inline_flushes - before.inline_flushes);
+		EXPECT_EQ(0, after.wakeups - before.wakeups);
+		EXPECT_EQ(NAPI_BUDGET, ep_wait(BY_WAIT, self->ep, self->reader.ev, LINES, 0));
+		for (int k = 0; k < NAPI_BUDGET; k++)
+			EXPECT_EQ(0, line_read(self->fd[k], &event));
+	}
+}
+
+/* EVPOLL_LATENCY: from the callback, wherever it ran, to the delivery */
+TEST_F(moderation, latency)
+{
+	struct evpoll_params params = { .flags = EVPOLL_LATENCY };
+	struct evpoll_stats stats;
+
+	ASSERT_EQ(0, set_params(self->ep, &params));
+	ASSERT_EQ(0, burst(variant->context, self->fd, 8));
+	ASSERT_TRUE(queued_become(self->ep, 8));
+	usleep(20000);
+	EXPECT_EQ(8, ep_wait(BY_WAIT, self->ep, self->reader.ev, LINES, 0));
+	stats = stats_of(self->ep);
+	EXPECT_EQ(8, slots(&stats, 0, EVPOLL_LATENCY_SLOTS));
+	/* 2^24 ns are 17 ms */
+	EXPECT_EQ(8, slots(&stats, 24, EVPOLL_LATENCY_SLOTS));
+}
+
 FIXTURE(napi) {
 	int ep;
 	int fd[LINES];
@@ -313,33 +362,6 @@ TEST_F(napi, budget)
 		EXPECT_LE(1, after.polls - before.polls);
 		EXPECT_GE(NAPI_BUDGET / budget + 1, after.polls - before.polls);
 		EXPECT_GE(NAPI_BUDGET / budget, after.exhausted - before.exhausted);
-	}
-}
-
-/* The polls, exactly, where no reader is awake to take part: this task keeps the CPU */
-TEST_F(napi, budget_exact)
-{
-	static const unsigned int budgets[] = { 64, 8, 1, 32 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(budgets); i++) {
-		struct evpoll_params params = { .budget = budgets[i] };
-		struct evpoll_stats before, after;
-		struct evpoll_source_event event;
-		long long end = now_ms() + SOON;
-		unsigned int polls = NAPI_BUDGET / budgets[i] + 1;
-
-		ASSERT_EQ(0, set_params(self->ep, &params));
-		before = stats_of(self->ep);
-		ASSERT_EQ(0, burst(EVPOLL_SOURCE_NAPI, self->fd, NAPI_BUDGET));
-		do {
-			after = stats_of(self->ep);
-		} while (after.polls - before.polls < polls && now_ms() < end);
-		EXPECT_EQ(polls, after.polls - before.polls);
-		EXPECT_EQ(NAPI_BUDGET / budgets[i], after.exhausted - before.exhausted);
-		EXPECT_EQ(0, after.wakeups - before.wakeups);
-		EXPECT_EQ(NAPI_BUDGET, ep_wait(BY_WAIT, self->ep, self->reader.ev, LINES, 0));
-		for (int k = 0; k < NAPI_BUDGET; k++)
-			EXPECT_EQ(0, line_read(self->fd[k], &event));
 	}
 }
 

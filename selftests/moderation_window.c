@@ -180,6 +180,26 @@ TEST_F(window, shorter_after_flush)
 	EXPECT_GT(start + LONG_US / 2 * USEC, self->reader.first_ns);
 }
 
+/* Nor does a timer of a window that an awake reader has ended cut the next one short */
+TEST_F(window, full_after_flush)
+{
+	ASSERT_EQ(0, set_window(self->ep, SHORT_US, 0));
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 2, EPOLLIN | EPOLLET));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+		ASSERT_TRUE(queued_become(self->ep, 2 * i + 1));
+		usleep(SHORT_US / 2);
+		EXPECT_EQ(1, ep_wait(BY_WAIT, self->ep, self->ev, 8, 0));
+		ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
+		ASSERT_EQ(0, burst(variant->context, self->fd + 1, 1));
+		EXPECT_EQ(1, reader_join(&self->reader));
+		EXPECT_EVENT(EPOLLIN, self->fd[1], self->reader.ev[0]);
+		for (int k = 0; k < 2; k++)
+			ASSERT_EQ(0, line_read(self->fd[k], &self->event));
+		EXPECT_LE(self->event.first_ns + SHORT_US * USEC, self->reader.first_ns);
+	}
+}
+
 /* R13 to R18: what is level-triggered, edge-triggered or one-shot is so in a window */
 TEST_F(window, modes)
 {
@@ -271,6 +291,32 @@ TEST_F_TIMEOUT(window, closed_while_armed, 120)
 		for (int k = 0; k < 3; k++)
 			ASSERT_EQ(0, line_read(self->fd[k], &self->event));
 	}
+}
+
+/* The same with changes of the window */
+TEST_F_TIMEOUT(window, changed_while_armed, 120)
+{
+	static const unsigned int usecs[] = { LONG_US, 1, 20, 100, 300, 0 };
+
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 3, EPOLLIN | EPOLLET));
+	for (int i = 0; i < 300; i++) {
+		int n = 0;
+
+		ASSERT_EQ(0, set_window(self->ep, usecs[i % ARRAY_SIZE(usecs)], i & 8 ? 2 : 0));
+		ASSERT_EQ(0, burst(variant->context, self->fd, 3));
+		ASSERT_TRUE(readable(self->fd[2], SOON));
+		ASSERT_EQ(0, set_window(self->ep, usecs[(i + 1) % ARRAY_SIZE(usecs)], 0));
+		while (n < 3) {
+			int got = ep_wait_woken(BY_WAIT, self->ep, self->ev, 8);
+
+			ASSERT_LT(0, got);
+			n += got;
+		}
+		EXPECT_EQ(3, n);
+		for (int k = 0; k < 3; k++)
+			ASSERT_EQ(0, line_read(self->fd[k], &self->event));
+	}
+	EXPECT_EQ(900, stats_of(self->ep).delivered);
 }
 
 /* poll(2) and epoll hear of it when the window ends, one time */

@@ -98,15 +98,6 @@ TEST_F(stats, counted)
 		EXPECT_EQ(0, s.latency[i]);
 }
 
-static uint64_t slots(const struct evpoll_stats *s, int from, int to)
-{
-	uint64_t sum = 0;
-
-	for (int i = from; i < to; i++)
-		sum += s->latency[i];
-	return sum;
-}
-
 /* EVPOLL_LATENCY: one count for each event that a callback brought, by its time */
 TEST_F(stats, latency)
 {

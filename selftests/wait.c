@@ -10,14 +10,6 @@
 /* EP_MAX_EVENTS of fs/eventpoll.c */
 #define MAX_EVENTS ((int)(INT32_MAX / sizeof(struct epoll_event)))
 
-static long long now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* ep_wait() with a timeout in ns, greater than 0. */
 static int wait_ns(enum mechanism by, int ep, struct epoll_event *ev, uint64_t ns)
 {

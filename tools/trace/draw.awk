@@ -41,7 +41,7 @@ $5 == "begin" || $6 == "begin" {
 !drawn { next }
 $4 == "print:" && / end$/ {
 	if (running != "")
-		bar("runs", running, now)
+		bar("runs", running, now, "")
 	last[m] = now
 	drawn = 0
 	next
@@ -65,18 +65,20 @@ type == "ep_poll_callback:" || type == "evpoll_wake_callback:" {
 type == "softirq_entry:" && /NET_RX/ { entered = now }
 type == "napi_poll:" {
 	if (zero != "" && !/work 0 /)
-		bar(evpolls ? "poll" : "source", entered, now)
+		bar(evpolls ? "poll" : "source", entered, now, \
+		    evpolls ? moved ? "" : "looks once more: nothing" : "callbacks of the events")
 	entered = now
 	evpolls = 0
 }
 type == "evpoll_napi_poll:" { evpolls = 1 }
 type == "evpoll_flush:" {
 	match($0, /moved=[0-9]+/)
-	for (n = substr($0, RSTART + 6, RLENGTH - 6); n > 0; n--)
+	moved = substr($0, RSTART + 6, RLENGTH - 6)
+	for (n = moved; n > 0; n--)
 		flushed_at[m, ++flushed[m]] = now
 }
 type == "evpoll_window_start:" { opened = now }
-type == "evpoll_window_end:" { bar("window", opened, now) }
+type == "evpoll_window_end:" { bar("window", opened, now, "") }
 type == "sched_waking:" && zero != "" { woken[m, ++wakeups[m]] = now }
 type == "evpoll_deliver:" { delivered_at[m, ++delivered[m]] = now }
 type == "sys_exit_epoll_wait:" || type == "sys_exit_read:" {
@@ -88,16 +90,17 @@ type == "sys_exit_epoll_wait:" || type == "sys_exit_read:" {
 type == "sched_switch:" && /==> reader/ { running = now }
 type == "sched_switch:" && /reader:.* ==>/ {
 	if (running != "" && zero != "")
-		bar("runs", running, now)
+		bar("runs", running, now, "")
 	running = ""
 }
 
-function bar(kind, from, to)
+function bar(kind, from, to, label)
 {
 	bars[m]++
 	bar_kind[m, bars[m]] = kind
 	bar_from[m, bars[m]] = from
 	bar_to[m, bars[m]] = to
+	bar_label[m, bars[m]] = label
 }
 
 # As trace-cmd prints what a system call returned: 0x with hex digits
@@ -152,7 +155,7 @@ function marker(at, y1, y2)
 	out(sprintf("<path class='head' d='M%.1f %.1f l-5 -10 h10 z'/>", at, y2))
 }
 
-function panel(m, top,    i, k, y1, y2, softirq, raster, reader)
+function panel(m, top,    i, k, y1, y2, from, softirq, raster, reader)
 {
 	text("title", 20, top + 22, title[m] ": " counts(m))
 	text("about", 20, top + 42, about[m])
@@ -170,9 +173,12 @@ function panel(m, top,    i, k, y1, y2, softirq, raster, reader)
 		k = bar_kind[m, i]
 		y1 = k == "runs" ? reader : k == "window" ? softirq + 25 : softirq
 		y2 = k == "window" ? 8 : 20
-		if (bar_to[m, i] > start)
-			rect(k, x(bar_from[m, i] < start ? start : bar_from[m, i]), y1,
-			     wide(bar_from[m, i] < start ? start : bar_from[m, i], bar_to[m, i]), y2)
+		if (bar_to[m, i] <= start)
+			continue
+		from = bar_from[m, i] < start ? start : bar_from[m, i]
+		rect(k, x(from), y1, wide(from, bar_to[m, i]), y2)
+		if (wide(from, bar_to[m, i]) > 8 * length(bar_label[m, i]))
+			text("inbar", x(from) + 6, y1 + 14, bar_label[m, i])
 	}
 	for (i = 1; i <= events[m]; i++) {
 		y1 = raster + (i - 1) * row
@@ -187,14 +193,14 @@ function legend(y1,    at)
 {
 	at = left
 	at = key("source", at, y1, "NAPI poll of the source: callbacks run", 262)
-	at = key("poll", at, y1, "NAPI poll of evpoll", 158)
+	at = key("poll", at, y1, "NAPI poll of evpoll", 190)
 	at = key("window", at, y1, "window open", 112)
 	marker(at + 8, y1 - 4, y1 + 15)
 	text("key", at + 22, y1 + 11, "the reader is woken")
 	at = left
 	y1 += 22
-	at = key("pending", at, y1, "event is pending (noted)", 262)
-	at = key("ready", at, y1, "event is ready", 158)
+	at = key("pending", at, y1, "event is pending: noted", 262)
+	at = key("ready", at, y1, "event is ready to be read", 190)
 	at = key("runs", at, y1, "reader runs", 112)
 	at = key("sleeps", at, y1, "reader sleeps", 112)
 }
@@ -249,6 +255,7 @@ END {
 	out(".lane { font-size: 14px; font-weight: bold } .note { font-size: 12px; fill: #444 }")
 	for (k in colour)
 		out((k == "wakeup" ? ".head" : "." k) " { fill: " colour[k] " }")
+	out(".inbar { font-size: 12px; fill: white }")
 	out(".halo { stroke: white; stroke-width: 4; stroke-opacity: 0.8 }")
 	out(".wakeup { stroke: " colour["wakeup"] "; stroke-width: 2 }")
 	out(".grid { stroke: #ccc } .rule { stroke: #888 }\n</style>")

@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Count wakeups and measure latency of epoll and evpoll under the same loads: tools/moderation/.
+. "$(dirname "$0")/lib.sh"
+
+name=${KERNELS:-6.12}
+name=${name%% *}
+[ -z "${KERNEL:-}" ] || name=custom
+dir=$out/moderation
+
+one_at_a_time
+mkdir -p "$dir/guest"
+sh "$top/qemu/setup.sh" run
+sh "$top/qemu/qemu.sh"
+sh "$top/qemu/kernel.sh" "$name"
+cp "$top/tools/moderation/record" "$dir/guest"
+sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/guest"
+
+# With -icount, see trace.sh. With processors that really run at the same time, this machine's load
+# would be in each figure, and 100000 interrupts a second are more than the guest can take.
+say BOOT "$name"
+rm -f "$dir/results.tsv" "$dir/status"
+{
+	status=0
+	ACCEL=tcg,thread=single SMP=3 LIMIT=${LIMIT:-1200} sh "$top/qemu/boot.sh" \
+		"$out/kernels/$name/bzImage" "$dir/initramfs" record -icount shift=0,sleep=off \
+		-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
+	echo "status $status"
+} | tee "$dir/record.log" | busybox awk -v results="$dir/results.tsv" \
+	-f "$top/tools/moderation/table.awk" ||
+	die "not as it should be; see record.log and console.log in $dir"
+echo "results.tsv is in $dir"

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Clocks, and what tasks do. Without the test harness: tools/ uses it too. */
+#ifndef EVPOLL_TASK_H
+#define EVPOLL_TASK_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ms, for what must come: a slow machine is no failure, and a test has 30 s */
+#define SOON 10000
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static inline long long now_ms(void)
+{
+	return now_ns() / 1000000;
+}
+
+/* True once thread or process @tid sleeps, which it does in the call under test. */
+static inline bool asleep(pid_t tid)
+{
+	long long end = now_ms() + SOON;
+	char path[64], stat[512], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	do {
+		fd = open(path, O_RDONLY);
+		n = read(fd, stat, sizeof(stat) - 1);
+		close(fd);
+		if (n <= 0)
+			return false;
+		stat[n] = 0;
+		p = strrchr(stat, ')');
+		if (p && p[2] == 'S')
+			return true;
+		usleep(1000);
+	} while (now_ms() < end);
+	return false;
+}
+
+/* Voluntary context switches of the caller */
+static inline long own_switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+#endif /* EVPOLL_TASK_H */

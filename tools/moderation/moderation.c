@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * moderation [-i] LOAD MODE: one row of 'make moderation'. A reader on processor 0 waits in one of
+ * the modes for the events of one of the loads, which come from processor 1:
+ *
+ *   burst64   64 files become readable in one NAPI poll; the next time when the reader sleeps again
+ *   busy64    the same, while another thread would have the reader's processor for itself
+ *   steady    100000 single events a second, each in an interrupt and a NAPI poll of its own, as
+ *             from a NIC without moderation: it is in interrupts that load must be shed
+ *   tcp       a process sends messages over loopback TCP, one each 50 us, on 64 connections in turn
+ *
+ * Prints events, wakeups and voluntary context switches of the reader, p50 and p99 of the time from
+ * an event to the return of the wait that reports it in ns, and us from first to last.
+ *
+ * Wakeups are the scheduler's own count for the task, the same for all modes: each time that
+ * somebody made the reader runnable (nr_wakeups, which needs kernel.sched_schedstats=1). evpoll's
+ * counter would say nothing about epoll. Context switches are fewer where a wakeup comes before
+ * the reader is off the processor.
+ *
+ * -i is for QEMU with -icount.
+ */
+#include "../load.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define FILES 64
+#define BURSTS 100
+#define STEADY_EVENTS 30000
+#define STEADY_NS 10000
+#define MESSAGES 10000
+#define MESSAGE_NS 50000
+#define MAX_EVENTS STEADY_EVENTS
+
+static const struct mode {
+	const char *name;
+	bool evpoll;
+	uint32_t flags;
+	long window_us;
+} modes[] = {
+	{ "epoll", false, 0, -1 },
+	{ "off", true, EVPOLL_UNBATCHED, 0 },
+	{ "default", true, 0, -1 },
+	{ "50us", true, 0, 50 },
+	{ "200us", true, 0, 200 },
+	{ "adaptive", true, EVPOLL_ADAPTIVE, 200 },
+};
+
+struct load {
+	const char *name;
+	int events;
+	int round;		/* the reader says when it has had so many more */
+	void (*open)(void);
+	void (*start)(void);
+	int (*take)(int fd, uint64_t returned);
+};
+
+static const struct load *load;
+static struct instance ep;
+static int fds[FILES];		/* to watch */
+static int ends[FILES];		/* where the sender writes */
+
+static uint64_t latency[MAX_EVENTS], first_ns, last_ns;
+static int nlatency;
+static long wakeups, slept;
+static _Atomic pid_t tid;
+static sem_t done;
+
+/* Times that the caller was woken, as the scheduler counts them */
+static long own_wakeups(void)
+{
+	FILE *f = fopen("/proc/thread-self/sched", "r");
+	char line[128];
+	long n = -1;
+
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "nr_wakeups : %ld", &n);
+	if (n < 0)
+		errx(1, "no nr_wakeups in /proc/thread-self/sched: set kernel.sched_schedstats=1");
+	fclose(f);
+	return n;
+}
+
+/*
+ * An event that came after the wait has returned is of an item that was reported for an older one:
+ * the reader sees it now.
+ */
+static void sample(uint64_t event_ns, uint64_t returned)
+{
+	if (!first_ns)
+		first_ns = event_ns;
+	last_ns = event_ns < returned ? returned : now_ns();
+	latency[nlatency++] = last_ns - event_ns;
+}
+
+/* Returns the events since the last read of the line. The first one's time is known. */
+static int take_line(int fd, uint64_t returned)
+{
+	struct evpoll_source_event event;
+
+	/* Taken already, together with the one before */
+	if (read(fd, &event, sizeof(event)) != sizeof(event))
+		return 0;
+	sample(event.first_ns, returned);
+	return event.count;
+}
+
+static int take_messages(int fd, uint64_t returned)
+{
+	uint64_t sent;
+	int n = 0;
+
+	while (recv(fd, &sent, sizeof(sent), MSG_DONTWAIT) == sizeof(sent)) {
+		sample(sent, returned);
+		n++;
+	}
+	return n;
+}
+
+static void *reader(void *unused)
+{
+	struct epoll_event events[FILES];
+	int n, seen = 0, wanted = load->round;
+	uint64_t returned;
+
+	(void)unused;
+	pin(0);
+	tid = gettid();
+	wakeups = -own_wakeups();
+	slept = -own_switches();
+	while (seen < load->events) {
+		n = instance_wait(&ep, events, FILES);
+		returned = now_ns();
+		for (int i = 0; i < n; i++)
+			seen += load->take(events[i].data.fd, returned);
+		if (seen >= wanted) {
+			wanted += load->round;
+			sem_post(&done);
+		}
+	}
+	wakeups += own_wakeups();
+	slept += own_switches();
+	return NULL;
+}
+
+static void reader_sleeps(void)
+{
+	if (!asleep(tid))
+		errx(1, "the reader does not sleep");
+}
+
+static void open_lines(void)
+{
+	for (int i = 0; i < FILES; i++)
+		fds[i] = line_open();
+}
+
+static void start_bursts(void)
+{
+	struct evpoll_source_burst burst = {
+		.fds = (uintptr_t)fds, .nr = FILES, .context = EVPOLL_SOURCE_NAPI, .repeat = 1,
+		.cpu = -1,
+	};
+
+	for (int i = 0; i < BURSTS; i++) {
+		reader_sleeps();
+		burst_start(fds[0], &burst);
+		sem_wait(&done);
+	}
+}
+
+static void *spin(void *unused)
+{
+	(void)unused;
+	pin(0);
+	for (;;)
+		;
+	return NULL;
+}
+
+static void start_busy_bursts(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, spin, NULL))
+		errx(1, "no thread");
+	start_bursts();
+}
+
+static void start_steady(void)
+{
+	struct evpoll_source_burst burst = {
+		.fds = (uintptr_t)fds, .nr = FILES, .context = EVPOLL_SOURCE_NAPI,
+		.spacing_ns = STEADY_NS, .pause_ns = STEADY_NS,
+		.repeat = STEADY_EVENTS / FILES, .cpu = -1,
+	};
+
+	reader_sleeps();
+	burst_start(fds[0], &burst);
+	sem_wait(&done);
+}
+
+static void open_connections(void)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	socklen_t len = sizeof(addr);
+
+	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, FILES) ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len))
+		err(1, "loopback TCP");
+	for (int i = 0; i < FILES; i++) {
+		ends[i] = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(ends[i], (struct sockaddr *)&addr, len) ||
+		    setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
+			err(1, "loopback TCP");
+		fds[i] = accept(listener, NULL, NULL);
+	}
+}
+
+static void send_messages(void)
+{
+	uint64_t at = now_ns(), sent;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (int i = 0; i < MESSAGES; i++) {
+		struct timespec ts = { at / 1000000000, at % 1000000000 };
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		at += MESSAGE_NS;
+		sent = now_ns();
+		if (write(ends[i % FILES], &sent, sizeof(sent)) != sizeof(sent))
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static void start_sender(void)
+{
+	int status;
+	pid_t pid;
+
+	reader_sleeps();
+	pid = fork();
+	if (!pid)
+		send_messages();
+	sem_wait(&done);
+	if (waitpid(pid, &status, 0) != pid || status)
+		errx(1, "the sender failed");
+}
+
+static const struct load loads[] = {
+	{ "burst64", BURSTS * FILES, FILES, open_lines, start_bursts, take_line },
+	{ "busy64", BURSTS * FILES, FILES, open_lines, start_busy_bursts, take_line },
+	{ "steady", STEADY_EVENTS / FILES * FILES, STEADY_EVENTS / FILES * FILES, open_lines,
+	  start_steady, take_line },
+	{ "tcp", MESSAGES, MESSAGES, open_connections, start_sender, take_messages },
+};
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int main(int argc, char **argv)
+{
+	bool sliced = argc > 1 && !strcmp(argv[1], "-i");
+	const struct mode *mode = NULL;
+	pthread_t thread;
+
+	argv += sliced;
+	argc -= sliced;
+	for (size_t i = 0; argc == 3 && i < sizeof(loads) / sizeof(*loads); i++)
+		if (!strcmp(argv[1], loads[i].name))
+			load = &loads[i];
+	for (size_t i = 0; argc == 3 && i < sizeof(modes) / sizeof(*modes); i++)
+		if (!strcmp(argv[2], modes[i].name))
+			mode = &modes[i];
+	if (!load || !mode)
+		errx(2, "usage: moderation [-i] burst64|busy64|steady|tcp epoll|off|default|50us|200us|adaptive");
+
+	ep.evpoll = mode->evpoll;
+	instance_open(&ep, mode->flags, mode->window_us);
+	load->open();
+	for (int i = 0; i < FILES; i++)
+		instance_watch(&ep, fds[i]);
+	sem_init(&done, 0, 0);
+	pin(1);
+	if (pthread_create(&thread, NULL, reader, NULL))
+		errx(1, "no thread");
+	while (!tid)
+		sched_yield();
+	if (sliced)
+		slice();
+	load->start();
+	pthread_join(thread, NULL);
+
+	qsort(latency, nlatency, sizeof(*latency), compare);
+	printf("%s\t%s\t%d\t%ld\t%ld\t%llu\t%llu\t%llu\n", load->name, mode->name, load->events,
+	       wakeups, slept, (unsigned long long)latency[nlatency / 2],
+	       (unsigned long long)latency[nlatency * 99LL / 100],
+	       (unsigned long long)(last_ns - first_ns) / 1000);
+	return 0;
+}
