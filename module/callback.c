@@ -28,9 +28,21 @@ static bool evpoll_uses_wakeup(__poll_t events, __poll_t what)
 	return !(what & POLLFREE) && inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
 }
 
+/*
+ * In plain process context the callback flushes itself. With nothing pending that comes to this:
+ * its item goes onto the ready list.
+ */
+static bool evpoll_is_direct(struct evpoll *ep)
+{
+	if (in_interrupt() || READ_ONCE(ep->params.coalesce_usecs) || evpoll_is_pending(ep))
+		return false;
+	evpoll_count(ep, inline_flushes, 1);
+	return true;
+}
+
 /* Returns whether the wakeup was put to use, which only counts for EPOLLEXCLUSIVE. */
-static bool evpoll_note_news(struct evpoll_item *item, __poll_t events, __poll_t what,
-			     int sync)
+static __always_inline bool evpoll_note_news(struct evpoll_item *item, __poll_t events,
+					     __poll_t what, int sync)
 {
 	enum evpoll_wakeup wakeup = sync ? EVPOLL_WAKEUP_SYNC : EVPOLL_WAKEUP;
 	__poll_t uring = what & EPOLL_URING_WAKE;
@@ -47,6 +59,8 @@ static bool evpoll_note_news(struct evpoll_item *item, __poll_t events, __poll_t
 		       evpoll_uses_wakeup(events, what);
 	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
 		evpoll_queue_at_once(item, news, uring, wakeup);
+	else if (news && evpoll_is_direct(ep))
+		evpoll_queue_at_once(item, true, uring, wakeup);
 	else if (news)
 		evpoll_note(item, uring, wakeup);
 	/*
@@ -70,8 +84,8 @@ static void evpoll_entry_dies(struct evpoll_entry *entry)
 	smp_store_release(&entry->head, NULL);
 }
 
-static int evpoll_wake_entry(struct evpoll_entry *entry, struct evpoll_item *item, int sync,
-			     void *key)
+static __always_inline int evpoll_wake_entry(struct evpoll_entry *entry,
+					     struct evpoll_item *item, int sync, void *key)
 {
 	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
 	__poll_t events = READ_ONCE(item->events);

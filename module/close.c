@@ -19,6 +19,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
+#include <linux/hash.h>
 #include <linux/module.h>
 #include <linux/rhashtable.h>
 
@@ -30,7 +31,14 @@ static struct rhashtable evpoll_watched;
 /* Tasks in the hook that have found an item: see evpoll_close_exit() */
 static atomic_t evpoll_in_hook = ATOMIC_INIT(0);
 
+/* The address of a file is no user's choice: mixing it once is enough. */
+static u32 evpoll_watched_hash(const void *key, u32 len, u32 seed)
+{
+	return hash_64((unsigned long)*(struct file *const *)key ^ seed, 32);
+}
+
 static const struct rhashtable_params evpoll_watched_params = {
+	.hashfn = evpoll_watched_hash,
 	.key_len = sizeof_field(struct evpoll_item, file),
 	.key_offset = offsetof(struct evpoll_item, file),
 	.head_offset = offsetof(struct evpoll_item, watched),

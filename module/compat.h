@@ -19,6 +19,15 @@
 #define fd_file(f) ((f).file)
 #endif
 
+/* 6.10 names it. Where the compiler knows it not, a kernel that wipes the stack does so here too. */
+#ifndef __uninitialized
+#if __has_attribute(__uninitialized__)
+#define __uninitialized __attribute__((__uninitialized__))
+#else
+#define __uninitialized
+#endif
+#endif
+
 /*
  * A reference on a file that is known to be the one it was and to be in memory, unless its last
  * one is gone and __fput() is on its way. So without get_file_active(), which is for those who

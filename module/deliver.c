@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "evpoll.h"
 #include "trace.h"
 
@@ -56,9 +57,10 @@ static void evpoll_report(struct evpoll_item *item, u64 noted_ns, __poll_t reven
 }
 
 /* Returns 1 if the item became an event at @to, 0 if it has none, -EFAULT if it could not. */
-static int evpoll_deliver_item(struct evpoll_item *item, u64 noted_ns, poll_table *pt,
+static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 			       struct epoll_event __user *to)
 {
+	struct evpoll_item *item = taken->item;
 	struct file *file = item->file;
 	__poll_t revents;
 
@@ -68,53 +70,48 @@ static int evpoll_deliver_item(struct evpoll_item *item, u64 noted_ns, poll_tabl
 		evpoll_fput(file);
 		return 0;
 	}
-	if (!evpoll_put_event(to, revents, item->data)) {
-		evpoll_scan_undo(item, noted_ns);
-		fput(file);
+	if (!evpoll_put_event(to, revents, item->data))
 		return -EFAULT;
-	}
-	evpoll_report(item, noted_ns, revents);
+	evpoll_report(item, taken->noted_ns, revents);
 	/* The item may be gone with it. */
 	fput(file);
 	return 1;
 }
 
-/* They stand on the list of the scan one after the other, see evpoll_scan_take(). */
-static void evpoll_give_back(struct evpoll_item *item, int n)
+/* As if they had not been taken. */
+static noinline void evpoll_give_back(const struct evpoll_taken *taken, int n)
 {
 	struct file *file;
 
 	while (n--) {
-		file = item->file;
-		if (n)
-			item = list_next_entry(item, ready);
+		file = taken[n].item->file;
+		evpoll_scan_undo(taken[n].item, taken[n].noted_ns);
 		fput(file);
 	}
 }
 
-/* The next few items. Returns how many became events at @to. */
-static int evpoll_deliver_some(struct evpoll *ep, struct epoll_event __user *to, int max,
-			       bool *fault)
+/*
+ * The next few items. Returns how many became events at @to. No file is asked after an event that
+ * could not be written: it may tell its state once, and would tell it in vain.
+ */
+static __always_inline int evpoll_deliver_some(struct evpoll *ep,
+					       struct epoll_event __user *to, int max,
+					       bool *fault)
 {
-	struct evpoll_item *item, *next = NULL;
-	int n, ret, done = 0;
+	struct evpoll_taken taken[EVPOLL_CHUNK] __uninitialized;
+	int i, n, ret, done = 0;
 	poll_table pt;
-	u64 noted_ns;
 
 	init_poll_funcptr(&pt, NULL);
-	for (n = evpoll_scan_take(ep, max, &item, &noted_ns); n; n--) {
-		if (n > 1)
-			next = list_next_entry(item, ready);
-		ret = evpoll_deliver_item(item, noted_ns, &pt, to + done);
+	n = evpoll_scan_take(ep, taken, min(max, EVPOLL_CHUNK));
+	for (i = 0; i < n; i++) {
+		ret = evpoll_deliver_item(&taken[i], &pt, to + done);
 		if (ret < 0) {
-			evpoll_give_back(next, n - 1);
+			evpoll_give_back(&taken[i], n - i);
 			*fault = true;
 			break;
 		}
 		done += ret;
-		item = next;
-		if (n > 1)
-			noted_ns = item->noted_ns;
 	}
 	return done;
 }
@@ -135,7 +132,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
 	for (;;) {
-		done += evpoll_deliver_some(ep, to + done, min(max - done, EVPOLL_CHUNK), &fault);
+		done += evpoll_deliver_some(ep, to + done, max - done, &fault);
 		if (fault || done == max || !evpoll_scan_has_more(ep))
 			break;
 		cond_resched();

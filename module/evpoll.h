@@ -92,6 +92,7 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
+#include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -147,8 +148,8 @@ enum {
 	 * The item is on a pending list, the ready list or a scan's list, or is about to be:
 	 * somebody will ask the file after it cleared the bit, or leaves the item on its list.
 	 * Who sets it puts the item on a list. Pairs: test_and_set_bit() in the callback orders
-	 * the file's new state before the bit; evpoll_leave() and evpoll_scan_ask_again() order
-	 * the clearing of the bit before the file is asked.
+	 * the file's new state before the bit; evpoll_scan_take() and evpoll_scan_ask_again()
+	 * order the clearing of the bit before the file is asked.
 	 */
 	EVPOLL_QUEUED,
 	/*
@@ -330,6 +331,16 @@ static inline void evpoll_stamp(struct evpoll_item *item)
 	item->noted_ns = latency ? ktime_get_ns() : 0;
 }
 
+/**
+ * struct evpoll_taken - an item that a scan has in its hands
+ * @item: the item; its file is referenced
+ * @noted_ns: its time, when it was taken
+ */
+struct evpoll_taken {
+	struct evpoll_item *item;
+	u64 noted_ns;
+};
+
 /* How to wake a waiter; SYNC: the waker is about to sleep, as for wake_up_sync(). */
 enum evpoll_wakeup {
 	EVPOLL_NO_WAKEUP,
@@ -339,6 +350,32 @@ enum evpoll_wakeup {
 
 /* main.c */
 extern struct workqueue_struct *evpoll_wq;
+
+/*
+ * Reads @size bytes, a constant, by words: for a structure of a few words a string instruction has
+ * not begun when this is done. The address need not be aligned.
+ */
+static __always_inline int evpoll_copy_words(void *to, const void __user *from, size_t size)
+{
+	const u64 __user *word = from;
+	u64 *out = to;
+	int i;
+
+	BUILD_BUG_ON(size % sizeof(*word));
+	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
+		return copy_from_user(to, from, size) ? -EFAULT : 0;
+	if (!user_read_access_begin(from, size))
+		return -EFAULT;
+#pragma GCC unroll 16
+	for (i = 0; i < size / sizeof(*word); i++)
+		unsafe_get_user(out[i], &word[i], efault);
+	user_read_access_end();
+	return 0;
+
+efault:
+	user_read_access_end();
+	return -EFAULT;
+}
 
 /* instance.c */
 extern const struct file_operations evpoll_fops;
@@ -435,7 +472,7 @@ void evpoll_pass_on(struct evpoll *ep);
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
 void evpoll_scan_start(struct evpoll *ep);
 void evpoll_scan_end(struct evpoll *ep);
-int evpoll_scan_take(struct evpoll *ep, int max, struct evpoll_item **first, u64 *noted_ns);
+int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max);
 __poll_t evpoll_scan_ask_again(struct evpoll_item *item, poll_table *pt, int depth);
 bool evpoll_scan_put_back(struct evpoll_item *item, u64 noted_ns, bool asked);
 void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns);

@@ -154,35 +154,11 @@ static int evpoll_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/*
- * Reads @size bytes, a constant, by words: for a structure of a few words a string instruction has
- * not begun when this is done.
- */
-static __always_inline int evpoll_copy_words(void *to, const void __user *from, size_t size)
-{
-	const u64 __user *word = from;
-	u64 *out = to;
-	int i;
-
-	BUILD_BUG_ON(size % sizeof(*word));
-	if (!user_read_access_begin(from, size))
-		return -EFAULT;
-#pragma GCC unroll 16
-	for (i = 0; i < size / sizeof(*word); i++)
-		unsafe_get_user(out[i], &word[i], efault);
-	user_read_access_end();
-	return 0;
-
-efault:
-	user_read_access_end();
-	return -EFAULT;
-}
-
 /* Reads a structure that may have grown since its first version, see uapi/linux/evpoll.h. */
 static __always_inline int evpoll_copy_arg(void *to, size_t size, unsigned int cmd,
 					   const void __user *arg)
 {
-	if (IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) && _IOC_SIZE(cmd) == size)
+	if (_IOC_SIZE(cmd) == size)
 		return evpoll_copy_words(to, arg, size);
 	if (_IOC_SIZE(cmd) < size)
 		return -EINVAL;

@@ -173,14 +173,6 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 	bool interrupt = in_interrupt();
 	struct evpoll_pending *pending;
 
-	if (!interrupt && !window_ns) {
-		evpoll_count(ep, inline_flushes, 1);
-		/* Not before what this CPU noted earlier. */
-		if (!evpoll_is_pending(ep)) {
-			evpoll_queue_at_once(item, true, uring, wakeup);
-			return;
-		}
-	}
 	evpoll_count(ep, queued, 1);
 	evpoll_stay_awake(item);
 	evpoll_stamp(item);
@@ -189,8 +181,10 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 	pending = evpoll_pend(item, interrupt && !window_ns);
 	if (window_ns)
 		evpoll_moderate(ep, item, window_ns);
-	else if (!interrupt)
-		evpoll_flush_for(item, pending, INT_MAX, wakeup);
+	if (window_ns || interrupt)
+		return;
+	evpoll_count(ep, inline_flushes, 1);
+	evpoll_flush_for(item, pending, INT_MAX, wakeup);
 }
 
 /*
@@ -202,6 +196,9 @@ void evpoll_dequeue(struct evpoll_item *item)
 	struct evpoll *ep = evpoll_of(item);
 	bool pending;
 
+	/* Mostly. Who had set it let go of a lock since, or of the file. */
+	if (!test_bit(EVPOLL_QUEUED, &item->state))
+		return;
 	for (;;) {
 		spin_lock_irq(&ep->waiters.lock);
 		if (evpoll_is_ready(item))

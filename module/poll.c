@@ -11,20 +11,19 @@
  */
 static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready)
 {
-	struct evpoll_item *item;
+	struct evpoll_taken taken;
 	struct file *file;
 	poll_table pt;
-	u64 noted_ns;
 
 	init_poll_funcptr(&pt, NULL);
-	if (!evpoll_scan_take(ep, 1, &item, &noted_ns))
+	if (!evpoll_scan_take(ep, &taken, 1))
 		return false;
-	file = item->file;
-	*ready = evpoll_scan_ask(item, &pt, depth);
+	file = taken.item->file;
+	*ready = evpoll_scan_ask(taken.item, &pt, depth);
 	if (*ready && keep)
-		evpoll_scan_keep(item, noted_ns);
+		evpoll_scan_keep(taken.item, taken.noted_ns);
 	else if (*ready)
-		evpoll_scan_undo(item, noted_ns);
+		evpoll_scan_undo(taken.item, taken.noted_ns);
 	evpoll_fput(file);
 	cond_resched();
 	return true;

@@ -79,8 +79,9 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
  * EVPOLL_QUEUED then, and the time. @source: as for evpoll_wake_pollers(). Returns whether there was
  * a waiter to whom the wakeup was of use.
  */
-static bool evpoll_make_ready(struct evpoll_item *item, bool news, struct evpoll_item *source,
-			      __poll_t uring, enum evpoll_wakeup wakeup)
+static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool news,
+					      struct evpoll_item *source, __poll_t uring,
+					      enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = evpoll_of(item);
 	bool waiter, pollers;
@@ -135,19 +136,6 @@ void evpoll_unlink(struct evpoll_item *item)
 	clear_bit(EVPOLL_QUEUED, &item->state);
 }
 
-/* An item that does not stay leaves the list before its file is asked. */
-static void evpoll_leave(struct evpoll_item *item)
-{
-	if (item->extra)
-		evpoll_awake_hand_over(item);
-	evpoll_unlink(item);
-	/*
-	 * See EVPOLL_QUEUED: the callback makes the item pending, or who asks the file now sees
-	 * what the callback saw.
-	 */
-	smp_mb__after_atomic();
-}
-
 /* Caller holds the mutex, and calls evpoll_scan_end() before it gives it back. */
 void evpoll_scan_start(struct evpoll *ep)
 {
@@ -158,10 +146,9 @@ void evpoll_scan_start(struct evpoll *ep)
 
 /*
  * Takes the next items of the scan, up to @max, each with a reference on its file, which keeps
- * the item too. Returns how many, the first one, and when its callback queued it. Several are
- * those that stay: they stand one after the other on the list, while the caller has their files.
+ * the item too. Returns how many. The caller asks the files after that.
  */
-int evpoll_scan_take(struct evpoll *ep, int max, struct evpoll_item **first, u64 *noted_ns)
+int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 {
 	struct evpoll_item *item;
 	int n = 0;
@@ -174,25 +161,37 @@ int evpoll_scan_take(struct evpoll *ep, int max, struct evpoll_item **first, u64
 	}
 	while (n < max && !list_is_last(ep->cursor, &ep->scan)) {
 		item = list_entry(ep->cursor->next, struct evpoll_item, ready);
-		if (n && !evpoll_stays(item))
-			break;
 		if (!compat_file_tryget(item->file)) {
 			/* The hook has it, or will have it. */
 			evpoll_unlink(item);
 			continue;
 		}
-		if (!n++) {
-			*first = item;
-			*noted_ns = item->noted_ns;
+		taken[n].item = item;
+		taken[n++].noted_ns = item->noted_ns;
+		if (evpoll_stays(item)) {
+			ep->cursor = &item->ready;
+			continue;
 		}
-		if (!evpoll_stays(item)) {
-			evpoll_leave(item);
-			break;
-		}
-		ep->cursor = &item->ready;
+		if (item->extra)
+			evpoll_awake_hand_over(item);
+		/* The time is read before the next callback may overwrite it. */
+		smp_mb__before_atomic();
+		evpoll_unlink(item);
 	}
 	spin_unlock_irq(&ep->waiters.lock);
+	/* See EVPOLL_QUEUED: the callback makes the item pending, or we see what it saw. */
+	smp_mb();
 	return n;
+}
+
+/* The scan has not come to its end. */
+static noinline void evpoll_scan_rest(struct evpoll *ep)
+{
+	LIST_HEAD(asked);
+
+	list_cut_position(&asked, &ep->scan, ep->cursor);
+	list_splice_tail(&asked, &ep->ready);
+	list_splice_init(&ep->scan, &ep->ready);
 }
 
 /*
@@ -201,16 +200,11 @@ int evpoll_scan_take(struct evpoll *ep, int max, struct evpoll_item **first, u64
  */
 void evpoll_scan_end(struct evpoll *ep)
 {
-	LIST_HEAD(asked);
-
 	spin_lock_irq(&ep->waiters.lock);
-	if (list_is_last(ep->cursor, &ep->scan)) {
+	if (list_is_last(ep->cursor, &ep->scan))
 		list_splice_tail_init(&ep->scan, &ep->ready);
-	} else {
-		list_cut_position(&asked, &ep->scan, ep->cursor);
-		list_splice_tail(&asked, &ep->ready);
-		list_splice_init(&ep->scan, &ep->ready);
-	}
+	else
+		evpoll_scan_rest(ep);
 	ep->cursor = &ep->scan;
 	ep->scanning = false;
 	if (!list_empty(&ep->ready))
@@ -244,8 +238,8 @@ bool evpoll_scan_put_back(struct evpoll_item *item, u64 noted_ns, bool asked)
 }
 
 /*
- * The item, and others that were taken after it, are to stand where they stood, as if they had
- * not been asked. Caller has their files.
+ * The item is to stand where it stood, as if it had not been asked. For several, from the last
+ * that was taken to the first. Caller has their files.
  */
 void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns)
 {

@@ -105,8 +105,9 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
  * After each sleep follows a look, and after the last one, whatever ended it: the wakeup may
  * have come together with a signal or the time, and no other waiter was woken then.
  */
-static int evpoll_wait_events(struct evpoll *ep, struct epoll_event __user *to, int max,
-			      ktime_t expires, bool block)
+static __always_inline int evpoll_wait_events(struct evpoll *ep,
+					      struct epoll_event __user *to, int max,
+					      ktime_t expires, bool block)
 {
 	int n;
 
@@ -200,12 +201,16 @@ static void evpoll_restore_sigmask(void)
 }
 
 /* When a wait of *@from ends; 0 is one that does not wait. */
-static noinline int evpoll_get_timeout(const void __user *from, ktime_t *expires)
+static int evpoll_get_timeout(const void __user *from, ktime_t *expires)
 {
+	struct __kernel_timespec user;
 	struct timespec64 timeout;
 
-	if (get_timespec64(&timeout, from))
+	if (evpoll_copy_words(&user, from, sizeof(user)))
 		return -EFAULT;
+	timeout.tv_sec = user.tv_sec;
+	/* As get_timespec64(): the upper half is padding of 32-bit programs. */
+	timeout.tv_nsec = in_compat_syscall() ? (u32)user.tv_nsec : user.tv_nsec;
 	if (!timespec64_valid(&timeout))
 		return -EINVAL;
 	*expires = 0;
