@@ -129,10 +129,15 @@ void evpoll_unlink(struct evpoll_item *item)
 
 	lockdep_assert_held(&ep->waiters.lock);
 	if (ep->cursor == &item->ready)
-		ep->cursor = item->ready.prev;
+		/* Read without the lock, evpoll_scan_has_more(). */
+		WRITE_ONCE(ep->cursor, item->ready.prev);
 	list_del_init(&item->ready);
 	ep->nready--;
-	clear_bit(EVPOLL_QUEUED, &item->state);
+	/*
+	 * Release: the callback that sets the bit next writes where @ready and @noted_ns are, and
+	 * without a lock.
+	 */
+	clear_bit_unlock(EVPOLL_QUEUED, &item->state);
 }
 
 /* An item that does not stay leaves the list before its file is asked. */
