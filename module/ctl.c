@@ -5,6 +5,7 @@
  * The order of the checks is that of do_epoll_ctl() in fs/eventpoll.c, so that a call with
  * several faults fails with the same one.
  */
+#include <linux/bottom_half.h>
 #include <linux/err.h>
 #include <linux/magic.h>
 
@@ -148,30 +149,48 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	return error;
 }
 
-/* Makes of @ctl what takes effect. */
-long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
+/* The file of the change, or NULL: @ctl's descriptor is none. Makes of @ctl what takes effect. */
+static long evpoll_ctl_target(struct file *file, struct file *target, struct evpoll_ctl *ctl)
 {
-	struct fd target;
 	long error;
 
 	if (ctl->op == EPOLL_CTL_DEL)
 		ctl->events = 0;
 	if (ctl->events & ~(__force u32)EVPOLL_KNOWN_BITS)
 		return -EINVAL;
-	target = fdget(ctl->fd);
-	if (!fd_file(target))
+	if (!target)
 		return -EBADF;
 	error = -EPERM;
-	if (!file_can_poll(fd_file(target)))
+	if (!file_can_poll(target))
 		goto out;
 	if (ctl->events & (__force u32)EPOLLWAKEUP)
 		ctl->events = (__force u32)evpoll_awake_allowed((__force __poll_t)ctl->events);
 	error = -EINVAL;
-	if (fd_file(target) == file)
+	if (target == file)
 		goto out;
-	error = evpoll_ctl_file(file->private_data, fd_file(target), ctl);
+	error = evpoll_ctl_file(file->private_data, target, ctl);
 out:
-	fdput(target);
 	trace_evpoll_ctl(file->private_data, ctl, error);
+	return error;
+}
+
+long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
+{
+	struct fd target = fdget(ctl->fd);
+	long error = evpoll_ctl_target(file, fd_file(target), ctl);
+
+	fdput(target);
+	return error;
+}
+
+/* One of several: the task may sleep before it comes to user space, see evpoll_fput(). */
+long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl)
+{
+	struct fd target = fdget(ctl->fd);
+	long error = evpoll_ctl_target(file, fd_file(target), ctl);
+
+	local_bh_disable();
+	fdput(target);
+	local_bh_enable();
 	return error;
 }

@@ -16,7 +16,7 @@ static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 	from += ctlv->done;
 	if (copy_from_user(&change, from, sizeof(change)))
 		return -EFAULT;
-	change.result = evpoll_ctl(file, &change);
+	change.result = evpoll_ctl_one(file, &change);
 	ctlv->done++;
 	ctlv->failed += change.result != 0;
 	return put_user(change.result, &from->result);

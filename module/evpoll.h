@@ -389,6 +389,7 @@ static inline bool is_evpoll_file(const struct file *file)
 
 /* ctl.c */
 long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl);
+long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl);
 
 /* ctlv.c */
 long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to);

@@ -130,10 +130,15 @@ void evpoll_unlink(struct evpoll_item *item)
 
 	lockdep_assert_held(&ep->waiters.lock);
 	if (ep->cursor == &item->ready)
-		ep->cursor = item->ready.prev;
+		/* Read without the lock, evpoll_scan_has_more(). */
+		WRITE_ONCE(ep->cursor, item->ready.prev);
 	list_del_init(&item->ready);
 	ep->nready--;
-	clear_bit(EVPOLL_QUEUED, &item->state);
+	/*
+	 * Release: the callback that sets the bit next writes where @ready and @noted_ns are, and
+	 * without a lock.
+	 */
+	clear_bit_unlock(EVPOLL_QUEUED, &item->state);
 }
 
 /* Caller holds the mutex, and calls evpoll_scan_end() before it gives it back. */

@@ -5,6 +5,7 @@
  */
 #include "evpoll_util.h"
 
+#include <linux/userfaultfd.h>
 #include <sys/eventfd.h>
 
 #define FDS 40
@@ -318,6 +319,92 @@ TEST_F(batch, signal)
 	EXPECT_EQ(1u, wait.ctlv.done);
 	EXPECT_EQ(0, c.result);
 	EXPECT_EQ(1, ep_items(self->ep));
+}
+
+/* A page that faults until it is told not to, so that who writes events there keeps the instance */
+static int slow_page(char *page)
+{
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)page, .len = 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int u = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_api api = { .api = UFFD_API };
+
+	if (u < 0 || ioctl(u, UFFDIO_API, &api) || ioctl(u, UFFDIO_REGISTER, &reg))
+		return -1;
+	return u;
+}
+
+static int page_is_there(int u, char *page)
+{
+	struct uffdio_zeropage zero = { .range = { .start = (uintptr_t)page, .len = 4096 } };
+
+	return ioctl(u, UFFDIO_ZEROPAGE, &zero);
+}
+
+struct waits {
+	int ep;
+	struct evpoll_wait wait;
+	_Atomic pid_t tid;
+	int ret;
+};
+
+static void *wait_main(void *arg)
+{
+	struct waits *w = arg;
+
+	w->tid = syscall(SYS_gettid);
+	w->ret = ioctl(w->ep, EVPOLL_IOC_WAIT, &w->wait);
+	return NULL;
+}
+
+/* close(2) ends a file also when a change had it in hand, and before the wait after it does */
+TEST_F(batch, closed_meanwhile)
+{
+	struct evpoll_ctl c;
+	struct epoll_event ev;
+	struct waits slow = { .ep = self->ep, .wait = wait_with(NULL, 1, NULL, NULL, 0) };
+	struct waits waits = { .ep = self->ep, .wait = wait_with(&ev, 1, NULL, &c, 1) };
+	pthread_t first, second;
+	struct pollfd fault, peer;
+	int s[2], u;
+
+	u = slow_page(self->page);
+	if (u < 0)
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s));
+	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd[0], EPOLLIN | EPOLLET));
+	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd[1], EPOLLIN));
+
+	/* the first has the instance until its page is there, the second waits with the socket */
+	slow.wait.events = (uintptr_t)self->page;
+	ASSERT_EQ(0, pthread_create(&first, NULL, wait_main, &slow));
+	fault = (struct pollfd){ .fd = u, .events = POLLIN };
+	ASSERT_EQ(1, poll(&fault, 1, SOON));
+	ASSERT_EQ(POLLIN, fault.revents);
+	c = change(EPOLL_CTL_ADD, s[0], EPOLLIN);
+	ASSERT_EQ(0, pthread_create(&second, NULL, wait_main, &waits));
+	while (!waits.tid)
+		sched_yield();
+	ASSERT_TRUE(is_in(waits.tid, 'D'));
+	close(s[0]);
+	ASSERT_EQ(0, page_is_there(u, self->page));
+	pthread_join(first, NULL);
+	EXPECT_EQ(1, slow.ret);
+
+	ASSERT_TRUE(asleep(waits.tid));
+	peer = (struct pollfd){ .fd = s[1], .events = POLLIN };
+	EXPECT_EQ(1, poll(&peer, 1, SOON));
+	EXPECT_EQ(POLLIN | POLLHUP, peer.revents);
+	EXPECT_EQ(2, ep_items(self->ep));
+
+	ASSERT_EQ(8, write(self->fd[1], &(uint64_t){ 1 }, 8));
+	pthread_join(second, NULL);
+	EXPECT_EQ(1, waits.ret);
+	EXPECT_EQ(0, c.result);
+	close(s[1]);
+	close(u);
 }
 
 TEST_HARNESS_MAIN

@@ -32,8 +32,8 @@ static inline long long now_ms(void)
 	return now_ns() / 1000000;
 }
 
-/* True once thread or process @tid sleeps, which it does in the call under test. */
-static inline bool asleep(pid_t tid)
+/* True once thread or process @tid is in this state, as /proc has it */
+static inline bool is_in(pid_t tid, char state)
 {
 	long long end = now_ms() + SOON;
 	char path[64], stat[512], *p;
@@ -49,11 +49,17 @@ static inline bool asleep(pid_t tid)
 			return false;
 		stat[n] = 0;
 		p = strrchr(stat, ')');
-		if (p && p[2] == 'S')
+		if (p && p[2] == state)
 			return true;
 		usleep(1000);
 	} while (now_ms() < end);
 	return false;
+}
+
+/* True once it sleeps, which it does in the call under test. */
+static inline bool asleep(pid_t tid)
+{
+	return is_in(tid, 'S');
 }
 
 /* Voluntary context switches of the caller */
