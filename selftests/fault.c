@@ -68,8 +68,8 @@ FIXTURE_TEARDOWN(fault)
 }
 
 /*
- * From now on the @n'th allocation of this thread fails; 0: none. What is left of an older count may
- * hit the copy of the number itself.
+ * From now on the @n'th allocation of this thread fails; 0: none. What is left of an older count
+ * may hit the copy of the number itself.
  */
 static void arm(const FIXTURE_DATA(fault) *self, int n)
 {
