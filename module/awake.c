@@ -97,7 +97,8 @@ void evpoll_awake_hand_over(struct evpoll_item *item)
 
 	if (!ws)
 		return;
-	if (ws->active)
+	/* Others may change it: what counts is that the item was made to stay awake when queued. */
+	if (data_race((bool)ws->active))
 		__pm_stay_awake(evpoll_of(item)->ws);
 	__pm_relax(ws);
 }

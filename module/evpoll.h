@@ -450,12 +450,22 @@ void evpoll_dequeue(struct evpoll_item *item);
 int evpoll_flush(struct evpoll_pending *pending, int budget);
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup);
 
+/*
+ * The first CPU from @cpu on that may have something pending, nr_cpu_ids when there is none. A race
+ * with evpoll_note() and evpoll_refill(), which change the bits atomically: whoever needs to
+ * know holds waiters.lock, or is told by a flush.
+ */
+static inline unsigned int evpoll_pending_cpu(const struct evpoll *ep, unsigned int cpu)
+{
+	return data_race(find_next_bit(ep->pending_cpus, nr_cpu_ids, cpu));
+}
+
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {
 	/* Nearly always; a call for a bitmap of unknown size costs more than the look. */
 	if (nr_cpu_ids <= BITS_PER_LONG)
 		return READ_ONCE(ep->pending_cpus[0]);
-	return !bitmap_empty(ep->pending_cpus, nr_cpu_ids);
+	return evpoll_pending_cpu(ep, 0) < nr_cpu_ids;
 }
 
 /* napi.c */

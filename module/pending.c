@@ -116,7 +116,8 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 	/* A new window. What was counted in the old one is pending already, and moves now. */
 	if (atomic_read(&ep->noted))
 		atomic_set(&ep->noted, 0);
-	for_each_set_bit(cpu, ep->pending_cpus, nr_cpu_ids) {
+	for (cpu = evpoll_pending_cpu(ep, 0); cpu < nr_cpu_ids;
+	     cpu = evpoll_pending_cpu(ep, cpu + 1)) {
 		do {
 			spin_lock_irqsave(&ep->waiters.lock, flags);
 			moved = evpoll_move(per_cpu_ptr(ep->pending, cpu), EVPOLL_FLUSH_BATCH,

@@ -43,7 +43,7 @@ grep '^CONFIG' "$dir/fragment" | while read -r option; do
 done
 
 # Some minutes: a sign of life every now and then
-say BUILD "linux-$version, $name: 2000 steps or so, 6 minutes a core"
+say BUILD "linux-$version, $name: 2000 steps or so, 10 to 15 minutes with two cores"
 rm -f "$dir/bzImage"
 {
 	make -C "$build" -j"$(nproc)" bzImage modules 2>&1 &&
