@@ -10,6 +10,7 @@ work=$out/check
 
 one_at_a_time
 . "$top/selftests/settings"
+# shellcheck disable=SC2034 # for guest.sh
 limit=${LIMIT:-$((timeout + 60))}
 sh "$top/qemu/setup.sh" check
 sh "$top/qemu/qemu.sh"

@@ -69,6 +69,7 @@ for test in $wanted; do
 done
 # Seconds for a test: epoll_wakeup_test is run twice.
 echo timeout=1200 > "$work/tests/settings"
+# shellcheck disable=SC2034 # for guest.sh
 limit=${LIMIT:-1300}
 
 say BUILD "libevpoll, tests"

@@ -16,6 +16,7 @@ need_space 500 "$out"
 apt_setup bookworm bookworm-security
 
 # Of all that they depend on, the libraries; what is for installing them is not wanted.
+# shellcheck disable=SC2154 # apt is apt.sh's
 libraries_of()
 {
 	apt-get -c "$apt/apt.conf" -s --no-install-recommends install "$@" |

@@ -18,6 +18,7 @@ esac
 work=$out/$tool
 
 one_at_a_time
+# shellcheck disable=SC2034 # for guest.sh
 limit=${LIMIT:-180}
 sh "$top/qemu/setup.sh" check
 sh "$top/qemu/qemu.sh"
