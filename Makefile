@@ -8,10 +8,11 @@ override OUT := $(abspath $(or $(OUT),out))
 override V := $(filter-out 0,$(V))
 
 # After OUT has its value: 'export' defines what is not defined, as empty, and ?= would see that.
-export CMD PRELOAD FILES KERNELS TEST DURATION SEED KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
+export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
 	APPEND DEBIAN_MIRROR V W C
 
-.PHONY: help run check conformance stress million trace moderation vm-run shell gdb lib module clean distclean
+.PHONY: help run check conformance fuzz stress million trace moderation vm-run shell gdb lib module \
+	clean distclean
 
 help:
 	@cat qemu/help
@@ -24,6 +25,9 @@ check:
 
 conformance:
 	@sh qemu/conformance.sh
+
+fuzz:
+	@sh qemu/fuzz.sh
 
 stress:
 	@sh qemu/tool.sh stress
@@ -54,7 +58,7 @@ module:
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check conformance lib lib32 lock million moderation run shell \
+	rm -rf $(addprefix $(OUT)/,build check conformance fuzz lib lib32 lock million moderation run shell \
 		stress tests trace vm-run)
 
 distclean:

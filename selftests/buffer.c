@@ -186,6 +186,28 @@ TEST_F(buffer, efault_without_event)
 	EXPECT_ERRNO(EFAULT, ep_wait(variant->by, self->ep, (void *)-4096L, 1, 0));
 }
 
+/*
+ * R13: no event is lost, not that of a file either that tells its state to whoever asks first: it
+ * is not asked after an event that the buffer has no room for
+ */
+TEST_F(buffer, efault_asks_no_further)
+{
+	struct epoll_event ev[2];
+	int fd;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWUTS));
+	fd = open("/proc/sys/kernel/hostname", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ep_add(variant->by, self->ep, self->fds[0], EPOLLOUT));
+	ASSERT_EQ(0, ep_add(variant->by, self->ep, fd, EPOLLPRI));
+	ASSERT_EQ(0, sethostname("buffer", 6));
+	EXPECT_ERRNO(EFAULT, ep_wait(variant->by, self->ep, (void *)self->end, 2, 0));
+	EXPECT_EQ(2, ep_wait(variant->by, self->ep, ev, 2, 0));
+	EXPECT_EVENT(EPOLLOUT, self->fds[0], ev[0]);
+	EXPECT_EVENT(EPOLLPRI | EPOLLERR, fd, ev[1]);
+	close(fd);
+}
+
 /* ep_send_events(): the first event that cannot be copied ends the batch; it and the rest stay */
 TEST_F(buffer, half_mapped)
 {

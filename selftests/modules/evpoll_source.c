@@ -87,6 +87,8 @@ struct source_burst {
 };
 
 static struct net_device *source_netdev;
+/* For its list of NAPI contexts, which is not made for changes by several at once */
+static DEFINE_MUTEX(source_napi_mutex);
 static const struct file_operations source_fops;
 
 static void source_line_free(struct kref *ref)
@@ -201,7 +203,9 @@ static void source_timer_start(void *arg)
 static int source_start_timer(struct source_burst *burst)
 {
 	if (burst->arg.context == EVPOLL_SOURCE_NAPI) {
+		mutex_lock(&source_napi_mutex);
 		netif_napi_add_tx(source_netdev, &burst->napi, source_napi_poll);
+		mutex_unlock(&source_napi_mutex);
 		napi_enable(&burst->napi);
 	}
 	if (burst->arg.cpu < 0) {
@@ -241,7 +245,9 @@ static void source_burst_free(struct source_burst *burst)
 	hrtimer_cancel(&burst->timer);
 	if (burst->napi.dev) {
 		napi_disable(&burst->napi);
+		mutex_lock(&source_napi_mutex);
 		__netif_napi_del(&burst->napi);
+		mutex_unlock(&source_napi_mutex);
 	}
 	for (i = 0; i < burst->arg.nr && burst->lines[i]; i++)
 		source_line_put(burst->lines[i]);

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Run the fuzzer (selftests/fuzz.c) in the VM for DURATION seconds, from SEED on, or one program
+# of it with PROGRAM=file.
+. "$(dirname "$0")/lib.sh"
+. "$top/qemu/guest.sh"
+
+name=${KERNELS:-6.12}
+name=${name%% *}
+[ -z "${KERNEL:-}" ] || name=custom
+dir=$out/fuzz
+duration=${DURATION:-60}
+seed=${SEED:-$(date +%s)}
+
+case $duration$seed in
+*[!0-9]*) die "DURATION=$duration SEED=$seed: both must be numbers" ;;
+esac
+one_at_a_time
+mkdir -p "$dir"
+sh "$top/qemu/setup.sh" check
+sh "$top/qemu/qemu.sh"
+sh "$top/qemu/kernel.sh" "$name"
+TEST=fuzz sh "$top/qemu/selftests.sh" "$dir/tests"
+[ -z "${PROGRAM:-}" ] || cp "$PROGRAM" "$dir/tests/program" || exit
+sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
+
+say BOOT "$name"
+status=0
+APPEND="${APPEND:-} duration=$duration seed=$seed" LIMIT=${LIMIT:-$((duration * 2 + 300))} \
+	sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" fuzz \
+	-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
+console "$dir/console.log"
+! grep -qE "$splats" "$dir/console.log.scan" || status=1
+case $status in
+0 | 1) exit $status ;;
+*) die "the guest ended with status $status; the console is in $dir/console.log" ;;
+esac

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The differential fuzzer: random programs, each step of which is done to epoll and to evpoll.
+ *
+ * Words
+ * -----
+ *
+ * twin      an epoll instance and an evpoll instance that get the same registrations
+ * side      which of the two: EPOLL or EVPOLL
+ * slot      a number that a program knows an open file by, whatever file descriptor it has
+ * object    what is behind the slots that one "open" has filled, and their duplicates
+ * step      an operation of a program
+ * look      a wait that does not block, on both sides of a twin; what it returns must agree
+ * program   a list of steps. Any list is one: a step that does not apply does nothing, so steps
+ *           can be left out freely, which is what the shrinker does
+ *
+ * An object is one open file description, and both sides of a twin watch the same. So they are
+ * called from the same wakeup, one after the other, and must come to the same result. To have
+ * nothing happen between the two halves of a step, a worker stays on one processor, and a step
+ * ends when what it caused has happened.
+ */
+#ifndef FUZZER_H
+#define FUZZER_H
+
+#ifndef __KSELFTEST_HARNESS_H
+#define __KSELFTEST_HARNESS_H	/* for fuzz.c alone: these files have no tests */
+#endif
+#include "../evpoll_util.h"
+
+#define SLOTS 14
+#define TWINS 7			/* one more than the longest chain of instances */
+#define CHILDREN 2
+#define STEPS 256
+#define LOOK 64			/* events of a look, more than a twin can have items */
+
+enum { EPOLL, EVPOLL };
+
+enum kind {
+	PIPE, FIFO, UNIX_STREAM, UNIX_DGRAM, UNIX_SEQPACKET, UNIX_SENDER, UNIX_LISTENER, TCP,
+	TCP_LISTENER, UDP, EVENTFD, TIMERFD, SIGNALFD, INOTIFY, FANOTIFY, PTY, MQUEUE, PIDFD,
+	USERFAULTFD, LINE, PROC_FILE, MEMFD,
+	KINDS,
+};
+
+enum code {
+	OPEN, CLOSE, RESET, DUP, DUP2, WRITE, READ, FILL, DRAIN, URGENT, SHUTDOWN, CONNECT, ACCEPT,
+	FORK, EXIT, SEND, RECEIVE, DROP, CREATE, DESTROY, ADD, MOD, DEL, NEST, NEST_MOD, NEST_DEL,
+	ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, POLL, WAIT, WAIT_READ, WAIT_BAD,
+	CODES,
+};
+
+struct step {
+	uint8_t code;
+	uint32_t arg[3];
+};
+
+/**
+ * struct program - what to do
+ * @seed: what it was made from
+ * @eager: look at all twins after each step, not only where the program says so
+ * @n: number of steps
+ */
+struct program {
+	uint64_t seed;
+	bool eager;
+	int n;
+	struct step step[STEPS];
+};
+
+/**
+ * struct slot - an open file
+ * @fd: its number on each side: the same, but for a file of /proc, which tells each open of it
+ *	once; kept when the slot is closed, for calls with a number that is none
+ * @object: number of the object
+ * @end: which of the object's slots it was opened as, 0 or 1
+ */
+struct slot {
+	int fd[2];
+	bool open;
+	enum kind kind;
+	int object;
+	int end;
+};
+
+/*
+ * Settings of the evpoll side: none of them may change what a look returns. Or it is an epoll
+ * instance, too, which watches evpoll instances.
+ */
+enum flavour { PLAIN, UNBATCHED, WINDOW, OUTER, FLAVOURS };
+
+/**
+ * struct twin - an epoll instance and an evpoll instance
+ * @nests: it has watched a twin
+ * @exclusive: it has had an item with EPOLLEXCLUSIVE
+ * @shuffled: something came between the two halves of a look, and the orders differ since
+ */
+struct twin {
+	int fd[2];
+	bool open;
+	enum flavour flavour;
+	bool nests;
+	bool exclusive;
+	bool shuffled;
+};
+
+struct child {
+	char stack[4096];	/* first, for its alignment */
+	pid_t pid;
+	int object;
+};
+
+/**
+ * struct world - what a program runs in, made anew for each run
+ * @channel: a socket pair for file descriptors in flight
+ * @flight: slots that are there, oldest first
+ * @file: of inotify and fanotify
+ * @outer: there is a twin of that flavour
+ * @nested: a twin has watched a twin
+ * @tells_once: there is a file that tells its state to who asks first
+ * @asynchronous: the program has files whose events come from interrupts or other tasks
+ * @realtime: PREEMPT_RT, where a wakeup can be preempted between the two sides
+ * @interrupted: looks that had to be repeated, as an event came between their halves
+ * @steps: done, over all programs
+ * @why: what differs, in words
+ */
+struct world {
+	struct slot slot[SLOTS];
+	struct twin twin[TWINS];
+	struct child child[CHILDREN];
+	struct child watched[SLOTS];
+	int channel[2];
+	struct slot flight[4];
+	int flying;
+	int objects;
+	int at;
+	bool outer;
+	bool nested;
+	bool tells_once;
+	bool asynchronous;
+	bool trace;
+
+	char path[32];
+	int file;
+	bool alone;
+	bool realtime;
+	unsigned long interrupted;
+	unsigned long steps;
+	char why[2048];
+};
+
+/* program.c */
+void program_make(struct program *p, uint64_t seed, bool alone);
+void program_print(FILE *f, const struct program *p);
+bool program_parse(FILE *f, struct program *p);
+void step_print(FILE *f, const struct step *s);
+bool step_has_mask(const struct step *s);
+uint64_t random_next(uint64_t *state);
+
+/* kinds.c */
+struct kind_ops {
+	const char *name;
+	int ends;
+	bool asynchronous;
+	bool (*open)(struct world *w, struct slot **s);
+	void (*write)(struct world *w, struct slot *s, unsigned int n);
+	void (*read)(struct world *w, struct slot *s, unsigned int n);
+};
+
+extern const struct kind_ops kind_ops[KINDS];
+void file_write(struct world *w, struct slot *s, unsigned int n);
+void file_read(struct world *w, struct slot *s, unsigned int n);
+struct slot *slot_other_end(struct world *w, const struct slot *s);
+
+/* sockets.c */
+bool network_setup(void);
+bool unix_stream_open(struct world *w, struct slot **s);
+bool unix_dgram_open(struct world *w, struct slot **s);
+bool unix_seqpacket_open(struct world *w, struct slot **s);
+bool unix_sender_open(struct world *w, struct slot **s);
+bool unix_listener_open(struct world *w, struct slot **s);
+bool tcp_open(struct world *w, struct slot **s);
+bool tcp_listener_open(struct world *w, struct slot **s);
+bool udp_open(struct world *w, struct slot **s);
+bool is_socket(const struct slot *s);
+void socket_connect(struct slot *s, struct slot *listener);
+void socket_accept(struct slot *listener, struct slot *s);
+void socket_reset(struct slot *s);
+void socket_urgent(struct slot *s);
+
+/* world.c: steps that are done once, to the files */
+bool world_setup(struct world *w);
+void world_clear(struct world *w);
+void file_step(struct world *w, const struct step *s);
+pid_t child_start(struct child *c, unsigned long flags, int *pidfd);
+
+/* twins.c: steps that are done twice, and what they return */
+bool twin_step(struct world *w, const struct step *s);
+bool look_at_all(struct world *w);
+bool interest_lists_agree(struct world *w);
+
+/* run.c */
+bool program_agrees(struct world *w, const struct program *p);
+bool fuzz_one(struct world *w, uint64_t seed);
+
+/* threads.c */
+bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes);
+
+#endif /* FUZZER_H */

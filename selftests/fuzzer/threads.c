@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Many threads on one instance. What each of them sees is not determined, but these hold:
+ *
+ *   - no event is lost: when nobody writes any more, all that was written is read soon
+ *   - no event after EPOLL_CTL_DEL or EPOLL_CTL_MOD has returned, of the registration before:
+ *     not in a wait that began later
+ *   - no event twice with EPOLLONESHOT
+ *
+ * Each registration and each change of it is a new generation, which comes back in the data.
+ */
+#include "fuzzer.h"
+
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+
+#include "../modules/evpoll_source.h"
+
+#define FILES 10
+#define CONSUMERS 3
+#define PRODUCERS 2
+#define GENERATIONS 4096	/* more than can be under way at a time */
+#define STOP UINT64_MAX
+
+/**
+ * struct watch - a watched file
+ * @rd: what is watched and read, @wr: where news come from
+ * @lock: who changes the registration
+ * @gen: the generation that is registered; @lock
+ * @over: generations up to this one cannot be reported by a wait that begins now
+ * @once: by generation: 0, or with EPOLLONESHOT 1 and how often it was reported
+ */
+struct watch {
+	enum kind kind;
+	int rd, wr;
+	pthread_mutex_t lock;
+	uint64_t gen;
+	uint32_t events;
+	atomic_ullong over;
+	atomic_uchar once[GENERATIONS];
+	atomic_ullong written, read;
+};
+
+struct arena {
+	enum mechanism by;
+	int ep;
+	int outer;		/* watches @ep, or -1 */
+	int stop;
+	struct watch watch[FILES];
+	atomic_bool ending;
+	atomic_int writing;
+	atomic_ulong steps;
+	atomic_int broken;
+	char why[128];
+};
+
+static struct arena arena;
+
+static void broken(struct arena *a, const char *what, uint64_t data)
+{
+	if (!a->broken++)
+		snprintf(a->why, sizeof(a->why), "%s: file %u (%s), generation %llu", what,
+			 (unsigned int)data & 0xff, kind_ops[a->watch[data & 0xff].kind].name,
+			 (unsigned long long)data >> 8);
+}
+
+static uint32_t random_mode(uint64_t *random)
+{
+	static const uint32_t modes[] = { 0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT };
+
+	return EPOLLIN | modes[random_next(random) % 4];
+}
+
+/* A new generation, by ADD or MOD. Caller holds the lock. */
+static void arm(struct arena *a, int i, int op, uint32_t events)
+{
+	struct watch *w = &a->watch[i];
+	uint64_t before = w->gen++;
+
+	w->once[w->gen % GENERATIONS] = !!(events & EPOLLONESHOT);
+	w->events = events;
+	if (ep_ctl(a->by, a->ep, op, w->rd, events, w->gen << 8 | i))
+		broken(a, strerror(errno), w->gen << 8 | i);
+	w->over = before;
+	a->steps++;
+}
+
+static void disarm(struct arena *a, int i)
+{
+	struct watch *w = &a->watch[i];
+
+	if (ep_del(a->by, a->ep, w->rd))
+		broken(a, strerror(errno), w->gen << 8 | i);
+	w->over = w->gen;
+	a->steps++;
+}
+
+static void *changer_main(void *arg)
+{
+	struct arena *a = arg;
+	uint64_t random = a->watch[0].gen + 99;
+
+	while (!a->ending) {
+		int i = random_next(&random) % FILES;
+		struct watch *w = &a->watch[i];
+
+		pthread_mutex_lock(&w->lock);
+		if (random_next(&random) % 2) {
+			arm(a, i, EPOLL_CTL_MOD, random_mode(&random));
+		} else {
+			disarm(a, i);
+			arm(a, i, EPOLL_CTL_ADD, random_mode(&random));
+		}
+		pthread_mutex_unlock(&w->lock);
+	}
+	return NULL;
+}
+
+static void take_all(struct watch *w)
+{
+	uint64_t buf[512];
+	ssize_t n;
+
+	for (;;) {
+		n = read(w->rd, buf, sizeof(buf));
+		if (n <= 0)
+			return;
+		w->read += w->kind == EVENTFD || w->kind == LINE ? buf[0] : n;
+	}
+}
+
+static void consume(struct arena *a, uint64_t data)
+{
+	struct watch *w = &a->watch[data & 0xff];
+	uint64_t gen = data >> 8;
+
+	take_all(w);
+	pthread_mutex_lock(&w->lock);
+	if (w->gen == gen && (w->events & EPOLLONESHOT))
+		arm(a, data & 0xff, EPOLL_CTL_MOD, w->events);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void check(struct arena *a, uint64_t data, const uint64_t *over)
+{
+	struct watch *w = &a->watch[data & 0xff];
+	uint64_t gen = data >> 8;
+	atomic_uchar *once = &w->once[gen % GENERATIONS];
+
+	if (gen <= over[data & 0xff])
+		broken(a, "an event of a registration that had ended", data);
+	if (*once && (*once)++ != 1)
+		broken(a, "EPOLLONESHOT twice", data);
+}
+
+/* Waits in the outer instance, if there is one, and empties the inner. */
+static bool consume_some(struct arena *a, enum mechanism by, int max)
+{
+	struct epoll_event ev[8];
+	uint64_t over[FILES];
+	bool stop = false;
+	int n;
+
+	if (a->outer >= 0 && ep_wait(by, a->outer, ev, 1, -1) < 0)
+		return true;
+	do {
+		for (int i = 0; i < FILES; i++)
+			over[i] = a->watch[i].over;
+		n = ep_wait(by, a->ep, ev, max, a->outer >= 0 ? 0 : -1);
+		for (int i = 0; i < n; i++) {
+			if (ev[i].data.u64 == STOP) {
+				stop = true;
+				continue;
+			}
+			check(a, ev[i].data.u64, over);
+			consume(a, ev[i].data.u64);
+			a->steps++;
+		}
+	} while (a->outer >= 0 && n > 0 && !stop);
+	return !stop;
+}
+
+static void *consumer_main(void *arg)
+{
+	static atomic_uint turn;
+	struct arena *a = arg;
+	unsigned int n = turn++;
+
+	while (consume_some(a, a->by, 1 + n % CONSUMERS * 3))
+		;
+	return NULL;
+}
+
+static bool put_news(struct watch *w, uint64_t *random)
+{
+	struct evpoll_source_burst b = {
+		.fds = (uintptr_t)&w->rd, .nr = 1, .repeat = 1,
+		.context = random_next(random) % EVPOLL_SOURCE_CONTEXTS, .cpu = -1,
+	};
+
+	switch (w->kind) {
+	case LINE:
+		return !ioctl(w->wr, EVPOLL_SOURCE_IOC_BURST, &b);
+	case EVENTFD:
+		return !eventfd_write(w->wr, 1);
+	default:
+		return write(w->wr, "x", 1) == 1;
+	}
+}
+
+static void *producer_main(void *arg)
+{
+	static atomic_uint turn;
+	struct arena *a = arg;
+	uint64_t random = turn++;
+
+	while (a->writing-- > 0) {
+		struct watch *w = &a->watch[random_next(&random) % FILES];
+
+		/* Before, as the reader may be faster */
+		w->written++;
+		if (!put_news(w, &random))
+			w->written--;
+		a->steps++;
+	}
+	return NULL;
+}
+
+/* Pipes, unix and TCP sockets, eventfds and lines */
+static bool watch_open(struct world *world, struct watch *w, int i)
+{
+	static const enum kind kinds[] = { PIPE, UNIX_STREAM, EVENTFD, TCP, LINE };
+	struct slot slot[2] = {}, *s[2] = { &slot[0], &slot[1] };
+
+	*w = (struct watch){ .kind = kinds[i % 5], .lock = PTHREAD_MUTEX_INITIALIZER };
+	if (w->kind == LINE && access("/dev/evpoll_source", F_OK))
+		w->kind = EVENTFD;
+	if (!kind_ops[w->kind].open(world, s))
+		return false;
+	w->rd = slot[0].fd[0];
+	w->wr = w->kind == EVENTFD ? w->rd : slot[1].fd[0];
+	if (w->kind == LINE)
+		w->wr = open("/dev/evpoll_source", O_RDWR | O_CLOEXEC);
+	fcntl(w->rd, F_SETFL, O_NONBLOCK);
+	return true;
+}
+
+static bool arena_open(struct arena *a, struct world *world, enum mechanism by, uint64_t *random)
+{
+	*a = (struct arena){ .by = by, .outer = -1 };
+	a->ep = ep_create(by, O_CLOEXEC);
+	a->stop = eventfd(0, EFD_CLOEXEC);
+	if (a->ep < 0 || a->stop < 0 ||
+	    ep_ctl(by, a->ep, EPOLL_CTL_ADD, a->stop, EPOLLIN, STOP))
+		return false;
+	if (random_next(random) % 3 == 0) {
+		a->outer = ep_create(by, O_CLOEXEC);
+		if (ep_add(by, a->outer, a->ep, EPOLLIN))
+			return false;
+	}
+	for (int i = 0; i < FILES; i++) {
+		if (!watch_open(world, &a->watch[i], i))
+			return false;
+		arm(a, i, EPOLL_CTL_ADD, random_mode(random));
+	}
+	return true;
+}
+
+/* All that was written is read, soon. */
+static bool nothing_is_lost(struct arena *a)
+{
+	long long end = now_ms() + SOON;
+
+	for (int i = 0; i < FILES; i++) {
+		struct watch *w = &a->watch[i];
+
+		while (w->read != w->written) {
+			if (now_ms() > end) {
+				broken(a, "a lost event", w->gen << 8 | i);
+				return false;
+			}
+			sched_yield();
+		}
+	}
+	return true;
+}
+
+/*
+ * So many writes, with threads all over one instance; w->why says what went wrong. If an event is
+ * lost the consumers may never end.
+ */
+bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes)
+{
+	pthread_t consumer[CONSUMERS], producer[PRODUCERS], changer;
+	struct arena *a = &arena;
+
+	world_clear(w);
+	if (!arena_open(a, w, by, &seed)) {
+		snprintf(w->why, sizeof(w->why), "cannot open files: %s", strerror(errno));
+		return false;
+	}
+	a->writing = writes;
+	for (int i = 0; i < CONSUMERS; i++)
+		pthread_create(&consumer[i], NULL, consumer_main, a);
+	for (int i = 0; i < PRODUCERS; i++)
+		pthread_create(&producer[i], NULL, producer_main, a);
+	pthread_create(&changer, NULL, changer_main, a);
+	for (int i = 0; i < PRODUCERS; i++)
+		pthread_join(producer[i], NULL);
+	a->ending = true;
+	pthread_join(changer, NULL);
+	if (nothing_is_lost(a)) {
+		eventfd_write(a->stop, 1);
+		for (int i = 0; i < CONSUMERS; i++)
+			pthread_join(consumer[i], NULL);
+	}
+	w->steps += a->steps;
+	strcpy(w->why, a->why);
+	return !a->broken;
+}

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Steps that are done twice, to an epoll instance and to an evpoll instance, and compared. */
+#include "fuzzer.h"
+
+#include <stdarg.h>
+#include <sys/mman.h>
+
+/* Above the numbers of slots */
+#define TWIN_FD 200
+
+#define MS 1000000LL
+
+enum how { BY_CALL, BY_READING };
+
+/* What a look returned, on one side, or changes: @ev has their errors then */
+struct result {
+	int n;
+	int error;
+	bool changes;
+	struct epoll_event ev[LOOK];
+};
+
+static const char * const side_name[2] = { "epoll", "evpoll" };
+
+static void print_event(FILE *f, const struct epoll_event *ev, bool change)
+{
+	unsigned int slot = ev->data.u64 & 0xffff;
+
+	if (change)
+		fprintf(f, "  %u:%s", slot, ev->events ? strerrorname_np(ev->events) : "0");
+	else
+		fprintf(f, "  %u@%u:%x", slot, (unsigned int)(ev->data.u64 >> 16), ev->events);
+}
+
+static bool differ(struct world *w, const char *what, const struct result *r)
+{
+	FILE *f = fmemopen(w->why, sizeof(w->why), "w");
+
+	fprintf(f, "%s:\n", what);
+	for (int side = 0; side < 2; side++) {
+		fprintf(f, "  %-7s", side_name[side]);
+		if (r[side].n < 0)
+			fprintf(f, "%s", strerrorname_np(r[side].error));
+		else
+			fprintf(f, "%d", r[side].n);
+		for (int i = 0; i < r[side].n; i++)
+			print_event(f, &r[side].ev[i], r[side].changes);
+		fputc('\n', f);
+	}
+	fclose(f);
+	return false;
+}
+
+static void trace(struct world *w, const char *what, const struct result *r)
+{
+	if (!w->trace)
+		return;
+	differ(w, what, r);
+	fputs(w->why, stdout);
+	w->why[0] = 0;
+}
+
+static int by_data(const void *a, const void *b)
+{
+	const struct epoll_event *x = a, *y = b;
+
+	return x->data.u64 < y->data.u64 ? -1 : x->data.u64 > y->data.u64;
+}
+
+static bool agree(const struct result *r, bool ordered)
+{
+	struct result sorted[2];
+
+	if (r[0].n != r[1].n || r[0].error != r[1].error)
+		return false;
+	if (r[0].n <= 0)
+		return true;
+	if (!memcmp(r[0].ev, r[1].ev, r[0].n * sizeof(*r[0].ev)))
+		return true;
+	if (ordered)
+		return false;
+	for (int side = 0; side < 2; side++) {
+		memcpy(&sorted[side], &r[side], sizeof(*r));
+		qsort(sorted[side].ev, r[0].n, sizeof(*r[0].ev), by_data);
+	}
+	return !memcmp(sorted[0].ev, sorted[1].ev, r[0].n * sizeof(*r[0].ev));
+}
+
+static int create(int side, enum flavour flavour)
+{
+	struct evpoll_params params = {
+		.flags = flavour == UNBATCHED ? EVPOLL_UNBATCHED : 0,
+		.coalesce_usecs = flavour == WINDOW ? 1000000 : 0,
+	};
+	int fd, high;
+
+	if (side == EPOLL || flavour == OUTER)
+		fd = epoll_create1(EPOLL_CLOEXEC);
+	else
+		fd = open(EVPOLL_DEV, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (params.flags || params.coalesce_usecs)
+		ioctl(fd, EVPOLL_IOC_SET_PARAMS, &params);
+	high = fcntl(fd, F_DUPFD_CLOEXEC, TWIN_FD);
+	close(fd);
+	return high;
+}
+
+/* How to talk to that side */
+static enum mechanism mechanism(const struct twin *t, int side)
+{
+	return side == EPOLL || t->flavour == OUTER ? BY_EPOLL : BY_WAIT;
+}
+
+static void step_create(struct twin *t, enum flavour flavour)
+{
+	if (t->open)
+		return;
+	*t = (struct twin){ .open = true, .flavour = flavour };
+	for (int side = 0; side < 2; side++)
+		t->fd[side] = create(side, flavour);
+}
+
+static void step_destroy(struct twin *t)
+{
+	if (!t->open)
+		return;
+	for (int side = 0; side < 2; side++) {
+		close(t->fd[side]);
+		/* The two sides would find different files behind an old number. */
+		t->fd[side] = -1;
+	}
+	t->open = false;
+}
+
+static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
+{
+	errno = 0;
+	ep_ctl(mechanism(t, side), t->fd[side], c->op, c->fd, c->events, c->data);
+	return errno;
+}
+
+static struct evpoll_ctl change_of(const struct world *w, int op, int fd, const struct step *s,
+				   unsigned int slot)
+{
+	return (struct evpoll_ctl){
+		.op = op, .fd = fd, .events = op == EPOLL_CTL_DEL ? 0 : s->arg[2],
+		.data = (uint64_t)w->at << 16 | slot,
+	};
+}
+
+/* What a change returned, in the place of an event */
+static void set_error(struct result *r, int i, int error, unsigned int slot)
+{
+	r->ev[i].events = error;
+	r->ev[i].data.u64 = slot;
+	r->n = i + 1;
+	r->changes = true;
+}
+
+/* Both sides have the same to say about the change. */
+static bool step_change(struct world *w, struct twin *t, int op, const int *fd, const struct step *s)
+{
+	struct result r[2] = {};
+	struct evpoll_ctl c;
+
+	for (int side = 0; side < 2; side++) {
+		c = change_of(w, op, fd[side], s, s->arg[1]);
+		set_error(&r[side], 0, change(t, side, &c), s->arg[1]);
+		/* A chain that goes through both kinds is not as long on evpoll's side. */
+		if (w->outer && s->code == NEST && r[EPOLL].ev[0].events)
+			return true;
+	}
+	trace(w, "the change", r);
+	if (r[0].ev[0].events != r[1].ev[0].events)
+		return differ(w, "the change", r);
+	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
+		t->exclusive = true;
+	return true;
+}
+
+/* README, "Differences from epoll": evpoll takes no bits that it does not know. */
+static bool step_add_unknown(struct world *w, struct twin *t, const struct slot *slot,
+			     const struct step *s)
+{
+	struct evpoll_ctl c = change_of(w, EPOLL_CTL_ADD, slot->fd[EVPOLL], s, s->arg[1]);
+	struct result r[2] = {};
+
+	c.events |= 1 << 22;
+	set_error(&r[0], 0, EINVAL, s->arg[1]);
+	set_error(&r[1], 0, change(t, EVPOLL, &c), s->arg[1]);
+	return agree(r, true) ? true : differ(w, "an unknown bit (in place of epoll's errno: EINVAL)", r);
+}
+
+/*
+ * Does evpoll define the order as epoll does? README, "Differences from epoll". Once the orders
+ * may differ, all looks must be at everything.
+ */
+static bool has_order(const struct world *w, const struct twin *t)
+{
+	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
+	       !(w->asynchronous && (t->nests || t->exclusive));
+}
+
+static void wait_once(const struct twin *t, int side, enum how how, struct epoll_event *to, int max,
+		      struct result *r)
+{
+	struct timespec now = {};
+
+	r->changes = false;
+	if (mechanism(t, side) == BY_EPOLL) {
+		r->n = syscall(SYS_epoll_wait, t->fd[side], to, max, 0);
+	} else if (how == BY_CALL) {
+		r->n = ep_pwait2(BY_WAIT, t->fd[side], to, max, &now, NULL);
+	} else {
+		r->n = syscall(SYS_read, t->fd[side], to, max * sizeof(*to));
+		if (r->n > 0)
+			r->n /= sizeof(*to);
+		else if (r->n < 0 && errno == EAGAIN)
+			r->n = 0;
+	}
+	r->error = r->n < 0 ? errno : 0;
+	if (r->n > 0 && to != r->ev)
+		memcpy(r->ev, to, r->n * sizeof(*to));
+}
+
+/* Changes, and a wait that does not block, in one call */
+static void wait_changing(const struct twin *t, const struct evpoll_ctlv *ctlv, struct result *r)
+{
+	struct timespec now = {};
+	struct evpoll_wait wait = {
+		.events = (uintptr_t)r->ev, .maxevents = LOOK, .timeout = (uintptr_t)&now,
+		.ctlv = *ctlv,
+	};
+
+	r->changes = false;
+	r->n = ioctl(t->fd[EVPOLL], EVPOLL_IOC_WAIT, &wait);
+	r->error = r->n < 0 ? errno : 0;
+}
+
+/* Joins what a look has brought to what earlier ones have. */
+static void join(struct result *all, const struct result *more)
+{
+	int i, j;
+
+	for (i = 0; i < more->n; i++) {
+		for (j = 0; j < all->n; j++)
+			if (all->ev[j].data.u64 == more->ev[i].data.u64)
+				break;
+		if (j == LOOK)
+			return;
+		if (j == all->n)
+			all->ev[all->n++] = (struct epoll_event){ .data = more->ev[i].data };
+		all->ev[j].events |= more->ev[i].events;
+	}
+}
+
+/*
+ * An interrupt may have come between the two halves of the look: then the side that was first will
+ * say so in its next one. What only one side ever says is a difference.
+ */
+static bool look_again(struct world *w, struct twin *t, struct result *r)
+{
+	long long end = now_ms() + 300;
+	struct result more[2];
+
+	for (int side = 0; side < 2; side++)
+		if (r[side].n < 0)
+			return false;
+	do {
+		for (int side = 0; side < 2; side++) {
+			wait_once(t, side, BY_CALL, more[side].ev, LOOK, &more[side]);
+			join(&r[side], &more[side]);
+		}
+		if (agree(r, false)) {
+			t->shuffled = true;
+			w->interrupted++;
+			return true;
+		}
+		sched_yield();
+	} while (now_ms() < end);
+	return false;
+}
+
+/* Where only @room events can be written, and the memory after them cannot */
+static struct epoll_event *bad_buffer(int room)
+{
+	static char *pages;
+
+	if (!pages) {
+		pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mprotect(pages + 4096, 4096, PROT_NONE);
+	}
+	/* One of them is cut. */
+	return (struct epoll_event *)(pages + 4096 - room * sizeof(struct epoll_event) - 5);
+}
+
+static bool looks_agree(struct world *w, struct twin *t, struct result *r)
+{
+	struct result first[2];
+
+	trace(w, "the look", r);
+	if (agree(r, has_order(w, t)))
+		return true;
+	memcpy(first, r, sizeof(first));
+	if (w->asynchronous && look_again(w, t, r))
+		return true;
+	return differ(w, "the look", first);
+}
+
+static bool look(struct world *w, struct twin *t, enum how how, int max, int room)
+{
+	struct result r[2];
+	bool ordered = has_order(w, t);
+
+	if (max > LOOK || (max && !ordered))
+		max = LOOK;
+	if (!ordered)
+		room = -1;
+	for (int side = 0; side < 2; side++)
+		wait_once(t, side, how, room < 0 ? r[side].ev : bad_buffer(room), max, &r[side]);
+	return looks_agree(w, t, r);
+}
+
+/* Ready for poll(2) */
+static void poll_once(const struct twin *t, int side, struct result *r)
+{
+	struct pollfd pfd = { .fd = t->fd[side], .events = POLLIN | POLLOUT | POLLPRI };
+
+	r->error = 0;
+	r->n = poll(&pfd, 1, 0);
+	r->ev[0] = (struct epoll_event){ .events = pfd.revents };
+}
+
+static bool step_poll(struct world *w, struct twin *t)
+{
+	long long end = now_ms() + 300;
+	struct result r[2] = {};
+	bool same;
+
+	/* It asks for one event, and which one that is depends on the order. */
+	if (w->tells_once && !has_order(w, t))
+		return true;
+	do {
+		for (int side = 0; side < 2; side++)
+			poll_once(t, side, &r[side]);
+		same = agree(r, true);
+	} while (!same && w->asynchronous && now_ms() < end);
+	trace(w, "poll(2)", r);
+	return same ? true : differ(w, "poll(2)", r);
+}
+
+/* Changes for several slots: one after the other for epoll, in one call for evpoll. */
+#define MANY 4
+
+static bool step_many(struct world *w, struct twin *t, int op, const struct step *s, bool wait)
+{
+	struct evpoll_ctl c[2][MANY];
+	struct evpoll_ctlv ctlv = { .changes = (uintptr_t)c[EVPOLL], .nr = MANY };
+	struct result r[2] = {}, looked[2];
+
+	if (t->flavour == OUTER)
+		return true;
+	for (int i = 0; i < MANY; i++) {
+		unsigned int slot = (s->arg[1] + i) % SLOTS;
+
+		for (int side = 0; side < 2; side++)
+			c[side][i] = change_of(w, op, w->slot[slot].fd[side], s, slot);
+		set_error(&r[EPOLL], i, change(t, EPOLL, &c[EPOLL][i]), slot);
+	}
+	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
+		t->exclusive = true;
+	if (wait) {
+		wait_once(t, EPOLL, BY_CALL, looked[EPOLL].ev, LOOK, &looked[EPOLL]);
+		wait_changing(t, &ctlv, &looked[EVPOLL]);
+	} else {
+		ioctl(t->fd[EVPOLL], EVPOLL_IOC_CTLV, &ctlv);
+	}
+	for (int i = 0; i < MANY; i++)
+		set_error(&r[EVPOLL], i, -c[EVPOLL][i].result, (s->arg[1] + i) % SLOTS);
+	trace(w, "the changes", r);
+	if (!agree(r, true))
+		return differ(w, "the changes", r);
+	return !wait || looks_agree(w, t, looked);
+}
+
+/* The step, if it is one of a twin; false when the sides differ. */
+bool twin_step(struct world *w, const struct step *s)
+{
+	struct twin *t = &w->twin[s->arg[0] % TWINS];
+	struct twin *below = &w->twin[s->arg[1] % TWINS];
+	struct slot *slot = &w->slot[s->arg[1] % SLOTS];
+
+	if (s->code == CREATE) {
+		step_create(t, s->arg[1]);
+		w->outer |= t->flavour == OUTER;
+	}
+	if (!t->open)
+		return true;
+	switch (s->code) {
+	case DESTROY:
+		step_destroy(t);
+		return true;
+	case ADD:
+		return step_change(w, t, EPOLL_CTL_ADD, slot->fd, s);
+	case MOD:
+		return step_change(w, t, EPOLL_CTL_MOD, slot->fd, s);
+	case DEL:
+		return step_change(w, t, EPOLL_CTL_DEL, slot->fd, s);
+	case NEST:
+		/* A window delays what an instance above is told; epoll in evpoll is refused. */
+		if (below->flavour == WINDOW || below->flavour == OUTER)
+			return true;
+		/* As in step_poll() */
+		if (w->tells_once && w->asynchronous)
+			return true;
+		t->nests = true;
+		w->nested = true;
+		return step_change(w, t, EPOLL_CTL_ADD, below->fd, s);
+	case NEST_MOD:
+		return step_change(w, t, EPOLL_CTL_MOD, below->fd, s);
+	case NEST_DEL:
+		return step_change(w, t, EPOLL_CTL_DEL, below->fd, s);
+	case ADD_UNKNOWN:
+		return t->flavour == OUTER || step_add_unknown(w, t, slot, s);
+	case ADD_MANY:
+	case ADD_MANY_WAIT:
+		return step_many(w, t, EPOLL_CTL_ADD, s, s->code == ADD_MANY_WAIT);
+	case DEL_MANY:
+		return step_many(w, t, EPOLL_CTL_DEL, s, false);
+	case POLL:
+		return step_poll(w, t);
+	case WAIT:
+		return look(w, t, BY_CALL, s->arg[1], -1);
+	case WAIT_READ:
+		return look(w, t, BY_READING, s->arg[1], -1);
+	case WAIT_BAD:
+		return look(w, t, s->arg[1] % 2 ? BY_CALL : BY_READING, s->arg[1], s->arg[2]);
+	}
+	return true;
+}
+
+bool look_at_all(struct world *w)
+{
+	for (int i = 0; i < TWINS; i++)
+		if (w->twin[i].open && !look(w, &w->twin[i], BY_CALL, LOOK, -1))
+			return false;
+	return true;
+}
+
+/* The items of an instance, from its fdinfo: masks and data */
+static void items_read(int ep, struct result *r)
+{
+	unsigned long long data;
+	char line[256], path[64];
+	unsigned int events;
+	FILE *f;
+
+	r->n = r->error = 0;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (r->n < LOOK && fgets(line, sizeof(line), f))
+		if (sscanf(line, "tfd: %*d events: %x data: %llx", &events, &data) == 2)
+			r->ev[r->n++] = (struct epoll_event){ events, { .u64 = data } };
+	fclose(f);
+}
+
+bool interest_lists_agree(struct world *w)
+{
+	struct result r[2] = {};
+
+	for (int i = 0; i < TWINS; i++) {
+		if (!w->twin[i].open)
+			continue;
+		for (int side = 0; side < 2; side++)
+			items_read(w->twin[i].fd[side], &r[side]);
+		if (!agree(r, false))
+			return differ(w, "the interest list", r);
+	}
+	return true;
+}
