@@ -9,10 +9,10 @@ override V := $(filter-out 0,$(V))
 
 # After OUT has its value: 'export' defines what is not defined, as empty, and ?= would see that.
 export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
-	APPEND DEBIAN_MIRROR V W C
+	APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help run check conformance fuzz stress million trace moderation vm-run shell gdb lib module \
-	clean distclean
+.PHONY: help run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
+	lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -41,6 +41,9 @@ trace:
 moderation:
 	@sh qemu/moderation.sh
 
+bench:
+	@sh qemu/bench.sh
+
 vm-run:
 	@sh qemu/vm-run.sh
 
@@ -58,8 +61,8 @@ module:
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,build check conformance fuzz lib lib32 lock million moderation run shell \
-		stress tests trace vm-run)
+	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lock million moderation \
+		run shell stress tests trace vm-run)
 
 distclean:
 	rm -rf $(OUT)

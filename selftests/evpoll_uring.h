@@ -3,7 +3,13 @@
 #ifndef EVPOLL_URING_H
 #define EVPOLL_URING_H
 
-#include "evpoll_util.h"
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <linux/io_uring.h>
 
@@ -15,10 +21,13 @@ struct uring {
 	struct io_uring_sqe *sqes;
 };
 
-static inline int uring_open(struct uring *u)
+/* Room for @submissions and @completions at a time, 0: twice as many */
+static inline int uring_setup(struct uring *u, __u32 submissions, __u32 completions, __u32 flags)
 {
 	memset(u, 0, sizeof(*u));
-	u->fd = syscall(SYS_io_uring_setup, 64, &u->p);
+	u->p.flags = flags | (completions ? IORING_SETUP_CQSIZE : 0);
+	u->p.cq_entries = completions;
+	u->fd = syscall(SYS_io_uring_setup, submissions, &u->p);
 	if (u->fd < 0)
 		return -1;
 	u->rings_size = u->p.cq_off.cqes + u->p.cq_entries * sizeof(struct io_uring_cqe);
@@ -29,6 +38,11 @@ static inline int uring_open(struct uring *u)
 	u->sqes = mmap(NULL, u->p.sq_entries * sizeof(*u->sqes), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_POPULATE, u->fd, IORING_OFF_SQES);
 	return u->rings == MAP_FAILED || u->sqes == MAP_FAILED ? -1 : 0;
+}
+
+static inline int uring_open(struct uring *u)
+{
+	return uring_setup(u, 64, 0, 0);
 }
 
 /* The kernel ends the ring some time after. */

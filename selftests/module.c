@@ -4,6 +4,7 @@
  * is open; afterwards nothing of the module is left, and files that were watched go on.
  * EVPOLL_KO says where the module is.
  */
+#include "evpoll_util.h"
 #include "evpoll_uring.h"
 
 #include <netinet/in.h>

@@ -3,6 +3,7 @@
  * An instance as a watched file: by poll, select, epoll and io_uring (R25), by other instances
  * (R26), and the topologies that are refused. nesting_storm.c has the hostile ones.
  */
+#include "evpoll_util.h"
 #include "evpoll_uring.h"
 
 #include <sys/eventfd.h>

@@ -4,6 +4,7 @@
  * storms, and all of it while instances and files are closed. fs/eventpoll.c bounds what one
  * event may wake (reverse_path_check); the same steps must be refused at the same place.
  */
+#include "evpoll_util.h"
 #include "evpoll_uring.h"
 
 #include <sys/eventfd.h>

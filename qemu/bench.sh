@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Measure in the VM, write results.tsv, plots and report.html: tools/bench/.
+. "$(dirname "$0")/lib.sh"
+. "$top/qemu/carry.sh"
+
+name=${KERNELS:-6.12}
+name=${name%% *}
+[ -z "${KERNEL:-}" ] || name=custom
+dir=$out/bench
+guest=$dir/guest
+root=$dir/root
+
+one_at_a_time
+sh "$top/qemu/setup.sh" bench
+sh "$top/qemu/qemu.sh"
+sh "$top/qemu/kernel.sh" "$name"
+
+rm -rf "$guest" "$root"
+mkdir -p "$guest"
+gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$guest/bench" "$top"/tools/bench/*.c
+cp "$top/tools/bench/run" "$guest"
+
+# Servers to measure, in a root of their own, with the library that gives them evpoll for epoll
+sh "$top/qemu/servers.sh"
+build_library "$out/lib"
+mkdir -p "$root/servers"
+cp -a "$out/servers/." "$root/servers"
+cp "$out/lib/libevpoll-preload.so" "$root/servers"
+sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$guest" "$root"
+
+# boot MODE QEMU-OPTION...: the results of that mode
+boot()
+{
+	mode=$1
+	shift
+	say BOOT "$name, $mode"
+	{
+		status=0
+		APPEND="MODE=$mode CASE=${CASE:-} QUICK=${QUICK:-} ${APPEND:-}" LIMIT=${LIMIT:-1500} \
+			sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" bench \
+			-serial "file:$dir/$mode-console.log" -serial stdio "$@" < /dev/null || status=$?
+		echo "# ended with $status"
+	} | tr -d '\r' | tee "$dir/$mode.log" | awk -F '\t' -v results="$dir/$mode.tsv" '
+		BEGIN { printf "" > results }
+		NF == 6 {
+			printf "  %-16s %-12s %6d %12s %s\n", $1, $2, $3, $5, $4
+			print > results
+			next
+		}
+		{ print "  " $0 }
+		{ fflush() }'
+	grep -qx '# ended with 0' "$dir/$mode.log" ||
+		die "measuring failed: see $mode.log and $mode-console.log in $dir"
+}
+
+# What the report says of where this was
+machine()
+{
+	echo "kernel: $(sed -n 's/^# //p' "$dir/instructions.log" | head -n 1)"
+	echo "evpoll: $(git -C "$top" describe --always --dirty 2> /dev/null || echo "no git here")"
+	echo "emulator: $("$(qemu)" --version | head -n 1)"
+	echo "machine: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
+	echo "date: $(date -u '+%Y-%m-%d %H:%M') UTC"
+}
+
+# An instruction is a nanosecond of the guest's time, whatever else this machine does. With the same
+# seed and date, the guest's addresses and hashes are the same too.
+ACCEL=tcg,thread=single SMP=1 boot instructions -icount shift=0,sleep=off \
+	-seed 1 -rtc base=2026-01-01,clock=vm
+# Times: only ratios within this run mean something.
+SMP=2 boot smp
+
+say REPORT "$dir"
+{
+	printf 'case\tmechanism\tn\tunit\tvalue\tspread\n'
+	cat "$dir/instructions.tsv" "$dir/smp.tsv"
+} > "$dir/results.tsv"
+"$guest/bench" list > "$dir/cases.tsv"
+machine > "$dir/machine"
+sh "$top/tools/bench/report" "$dir"
+echo "report.html, results.tsv and the plots (*.svg, *.png) are in $dir"

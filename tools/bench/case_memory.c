@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a watch takes of the kernel's memory. */
+#include "bench.h"
+
+/* Bytes in objects of all slab caches. Per-CPU slabs count as full: n must be large. */
+static double slab_bytes(void)
+{
+	double sum = 0, active, size;
+	char line[512];
+	FILE *f = fopen("/proc/slabinfo", "r");
+
+	if (!f)
+		err(1, "/proc/slabinfo");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %lf %*s %lf", &active, &size) == 2)
+			sum += active * size;
+	fclose(f);
+	return sum;
+}
+
+/* Bytes in pages of slab caches and vmalloc(): also tables too large for a cache, in whole pages */
+static double page_bytes(void)
+{
+	double sum = 0, kb;
+	char line[256];
+	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
+
+	/* Counts are per CPU: this adds them up. */
+	if (!f || fputs("1", f) < 0 || fclose(f))
+		err(1, "/proc/sys/vm/stat_refresh");
+	f = fopen("/proc/meminfo", "r");
+	if (!f)
+		err(1, "/proc/meminfo");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Slab: %lf", &kb) == 1 || sscanf(line, "VmallocUsed: %lf", &kb) == 1)
+			sum += kb * 1024;
+	fclose(f);
+	return sum;
+}
+
+static void memory(const struct bench_case *c, struct set *set, double (*used)(void))
+{
+	double values[5], before, spread, value;
+
+	for (int i = 0; i < ARRAY_SIZE(values); i++) {
+		sleep(1);	/* what was freed is gone */
+		before = used();
+		set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
+		values[i] = (used() - before) / set->n;
+		set_ctl_all(set, EPOLL_CTL_DEL, 0);
+	}
+	value = median(values, ARRAY_SIZE(values), &spread);
+	result(c, set, "bytes", value, spread);
+}
+
+static void slab(const struct bench_case *c, struct set *set)
+{
+	memory(c, set, slab_bytes);
+}
+
+/* Freed objects leave pages behind, to be used again: only the first time takes new ones. */
+static void pages(const struct bench_case *c, struct set *set)
+{
+	double before = page_bytes();
+
+	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
+	result(c, set, "bytes", (page_bytes() - before) / set->n, 0);
+}
+
+const struct bench_case cases_memory[] = {
+	{ .name = "memory-pages",
+	  .what = "memory of a watch in whole pages, with the tables that find it; n are watched",
+	  .by = EPOLL | EVPOLL_READ, .n = { 10000 }, .measure = pages },
+	{ .name = "memory", .what = "memory of a watch, objects in slab caches; n are watched",
+	  .by = EPOLL | EVPOLL_READ, .n = { 10000 }, .measure = slab },
+	{ }
+};

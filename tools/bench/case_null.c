@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a system call costs that does nothing: the floor for all others. */
+#include "bench.h"
+
+static void getppid_run(struct set *set)
+{
+	sys3(SYS_getppid, 0, 0, 0);
+}
+
+static void null_open(struct set *set)
+{
+	set->other = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (set->other < 0)
+		err(1, "/dev/null");
+}
+
+static void null_close(struct set *set)
+{
+	sys3(SYS_close, set->other, 0, 0);
+}
+
+static void read_run(struct set *set)
+{
+	sys3(SYS_read, set->other, (long)set->got, 8);
+}
+
+/* /dev/null has no ioctl: the call goes through all of the VFS and comes back with ENOTTY. */
+static void ioctl_run(struct set *set)
+{
+	sys3(SYS_ioctl, set->other, EVPOLL_IOC_WAIT, 0);
+}
+
+static void eventfd_run(struct set *set)
+{
+	set_ready(set, 0);
+	set_clear(set, 0);
+}
+
+static void watch_all(struct set *set)
+{
+	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+const struct bench_case cases_null[] = {
+	{ .name = "close-unloaded", .what = "close() of /dev/null before evpoll.ko is loaded",
+	  .mode = UNLOADED, .by = NONE, .n = { 1 }, .prepare = null_open, .run = null_close },
+	{ .name = "close-loaded", .what = "close() of /dev/null while n other files are watched",
+	  .by = EPOLL | EVPOLL_READ, .n = { 1, 10000 },
+	  .setup = watch_all, .prepare = null_open, .run = null_close },
+	{ .name = "getppid", .what = "getppid(): entering and leaving the kernel",
+	  .by = NONE, .n = { 1 }, .run = getppid_run },
+	{ .name = "read-null", .what = "read() of /dev/null: the same, and what the VFS does",
+	  .by = NONE, .n = { 1 }, .setup = null_open, .run = read_run, .teardown = null_close },
+	{ .name = "ioctl-refused", .what = "ioctl() of /dev/null, which has none",
+	  .by = NONE, .n = { 1 }, .setup = null_open, .run = ioctl_run, .teardown = null_close },
+	{ .name = "eventfd", .what = "write() and read() of an eventfd that nobody watches",
+	  .by = NONE, .n = { 1 }, .run = eventfd_run },
+	{ }
+};

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Waits that need not sleep, because something is ready or because they must not. */
+#include "bench.h"
+
+static void wait_run(struct set *set)
+{
+	set->by->wait(set);
+}
+
+static void lt_setup(struct set *set)
+{
+	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+static void make_ready(struct set *set)
+{
+	for (int i = 0; i < set->n; i++)
+		set_ready(set, i);
+}
+
+static void ready_setup(struct set *set)
+{
+	lt_setup(set);
+	make_ready(set);
+}
+
+static void ready_run(struct set *set)
+{
+	wait_for(set, set->n);
+}
+
+static void et_setup(struct set *set)
+{
+	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN | EPOLLET);
+}
+
+static void oneshot_setup(struct set *set)
+{
+	make_ready(set);
+	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT);
+}
+
+static void oneshot_run(struct set *set)
+{
+	int n = set->by->wait(set);
+
+	expect(set, n, set->n);
+	for (int i = 0; i < n; i++)
+		set_ctl(set, EPOLL_CTL_MOD, set->got[i].data.u64, EPOLLIN | EPOLLONESHOT);
+}
+
+static void oneshot_batch_setup(struct set *set)
+{
+	oneshot_setup(set);
+	ready_run(set);
+}
+
+static void oneshot_batch_run(struct set *set)
+{
+	expect(set, set_rearm_wait(set, set->n, EPOLLIN | EPOLLONESHOT), set->n);
+}
+
+const struct bench_case cases_wait[] = {
+	{ .name = "nothing-ready", .what = "a wait with timeout 0, nothing of n is ready",
+	  .by = ALL, .n = { 1, 64 }, .setup = lt_setup, .run = wait_run },
+	{ .name = "ready-lt", .what = "a wait that returns n events, level-triggered",
+	  .by = ALL & ~IO_URING, .n = { 1, 64 }, .block = true,
+	  .setup = ready_setup, .run = ready_run },
+	{ .name = "ready-et", .what = "a wait that returns n events, edge-triggered",
+	  .by = IO_URING | REGISTERING, .n = { 1, 64 }, .block = true,
+	  .setup = et_setup, .prepare = make_ready, .run = ready_run },
+	{ .name = "wake-et",
+	  .what = "write() to a watched eventfd, edge-triggered: the wake callback's side",
+	  .by = IO_URING | REGISTERING, .n = { 1, 64 }, .each = true,
+	  .setup = et_setup, .prepare = wait_run, .run = make_ready },
+	{ .name = "oneshot", .what = "EPOLLONESHOT, an event: wait, re-arm one by one",
+	  .by = REGISTERING, .n = { 1, 64 }, .each = true, .block = true,
+	  .setup = oneshot_setup, .run = oneshot_run },
+	{ .name = "oneshot-batch",
+	  .what = "EPOLLONESHOT, an event: re-arm and wait, in one call where there is one",
+	  .by = EPOLL | EVPOLL_WAIT, .n = { 1, 64 }, .each = true, .block = true,
+	  .setup = oneshot_batch_setup, .run = oneshot_batch_run },
+	{ }
+};

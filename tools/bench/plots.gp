@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# gnuplot -e "results='...'; dir='...'; cases=' classic burst '" plots.gp: plots of those cases that
+# were measured, each as SVG and PNG.
+set datafile separator "\t"
+set datafile missing NaN
+mechanisms = "none select poll epoll io_uring evpoll-read evpoll-wait"
+colours = "#c0c0c0 #a0a0a0 #606060 #2060b0 #d08000 #50b060 #006020"
+name(i) = word(mechanisms, i)
+
+# n of a row of the results, if it is one of this case, mechanism and unit
+size(case, i, unit) = \
+	strcol(1) eq case && strcol(2) eq name(i) && strcol(4) eq unit ? column(3) : NaN
+measured(case) = strstrt(cases, " ".case." ") > 0
+
+set grid lc rgb "#e0e0e0"
+set border 3
+set tics nomirror
+set format "%'.0f"
+set style data linespoints
+set for [i=1:7] linetype i lc rgb word(colours, i) lw 2 pt 7 ps 0.6
+
+do for [format in "svg png"] {
+	if (format eq "svg") {
+		set terminal svg size 680,380 font "sans,13" background "white" noenhanced
+	} else {
+		set terminal pngcairo size 1020,570 font "sans,13" noenhanced
+	}
+
+	if (measured("classic")) {
+		set output dir."/classic.".format
+		set logscale xy
+		set key inside left top vertical reverse Left
+		set xlabel "eventfds watched, one is active"
+		set ylabel "instructions for one event"
+		plot for [i=2:7] results using (size("classic", i, "instructions")):5 \
+			title name(i) lt i
+	}
+	if (measured("ready-of-10000")) {
+		set output dir."/ready.".format
+		set key right top
+		set xlabel "files that are ready, of 10,000 that are watched"
+		set ylabel "instructions of the wait, for one event"
+		plot for [i=2:7] results using (size("ready-of-10000", i, "instructions")):($5/$3) \
+			title name(i) lt i
+	}
+	if (measured("burst")) {
+		set output dir."/burst.".format
+		set key right top
+		set xlabel "files that become ready in softirq at once"
+		set ylabel "instructions for one event"
+		plot for [i in "1 4 5 6 7"] results \
+			using (size("burst", int(i), "instructions")):($5/$3) \
+			title name(int(i)) lt int(i)
+	}
+	unset logscale
+	set yrange [0:*]
+	if (measured("producers")) {
+		set output dir."/producers.".format
+		set key outside top horizontal
+		set xlabel "producer threads"
+		set ylabel "events/ms"
+		set xrange [0.8:4.2]
+		set xtics 1
+		plot for [i=4:7] results using (size("producers", i, "events/ms")):5 title name(i) lt i
+		set xtics autofreq
+		set autoscale x
+	}
+	set autoscale y
+}
