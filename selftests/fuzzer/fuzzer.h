@@ -115,6 +115,7 @@ struct child {
  * @flight: slots that are there, oldest first
  * @file: of inotify and fanotify
  * @outer: there is a twin of that flavour
+ * @windowed: there was a twin of that flavour
  * @nested: a twin has watched a twin
  * @tells_once: there is a file that tells its state to who asks first
  * @asynchronous: the program has files whose events come from interrupts or other tasks
@@ -134,6 +135,7 @@ struct world {
 	int objects;
 	int at;
 	bool outer;
+	bool windowed;
 	bool nested;
 	bool tells_once;
 	bool asynchronous;

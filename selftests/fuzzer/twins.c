@@ -391,8 +391,12 @@ bool twin_step(struct world *w, const struct step *s)
 	struct slot *slot = &w->slot[s->arg[1] % SLOTS];
 
 	if (s->code == CREATE) {
+		/* Of its items, the one asked first is any, see has_order(). */
+		if (w->tells_once && s->arg[1] % FLAVOURS == WINDOW)
+			return true;
 		step_create(t, s->arg[1]);
 		w->outer |= t->flavour == OUTER;
+		w->windowed |= t->flavour == WINDOW;
 	}
 	if (!t->open)
 		return true;

@@ -83,6 +83,7 @@ void world_clear(struct world *w)
 	w->objects = 0;
 	w->at = 0;
 	w->outer = false;
+	w->windowed = false;
 	w->nested = false;
 	w->tells_once = false;
 	w->asynchronous = false;
@@ -103,6 +104,9 @@ static void step_open(struct world *w, enum kind kind, struct slot *a, struct sl
 	struct slot *s[2] = { a, b };
 	bool opened;
 
+	/* As in twin_step() */
+	if (w->windowed && kind == PROC_FILE)
+		return;
 	/* As in step_poll() */
 	if (w->nested && (kind == PROC_FILE ? w->asynchronous :
 			  ops->asynchronous && w->tells_once))
