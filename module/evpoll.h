@@ -473,6 +473,14 @@ void evpoll_napi_schedule(struct evpoll_pending *pending);
 int evpoll_napi_init(void);
 void evpoll_napi_exit(void);
 
+/* awake.c */
+__poll_t evpoll_awake_allowed(__poll_t events);
+int evpoll_awake_set(struct evpoll_item *item, bool on);
+void evpoll_stay_awake(struct evpoll_item *item);
+void evpoll_awake_hand_over(struct evpoll_item *item);
+void evpoll_awake_scan_end(struct evpoll *ep);
+void evpoll_awake_free(struct evpoll_extra *extra);
+
 /* ready.c */
 bool evpoll_available(const struct evpoll *ep);
 bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
@@ -525,7 +533,7 @@ static inline __poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt
  */
 static inline bool evpoll_stays(const struct evpoll_item *item)
 {
-	return !(item->events & (EPOLLET | EPOLLONESHOT)) && !item->extra;
+	return !(item->events & (EPOLLET | EPOLLONESHOT));
 }
 
 /*
@@ -551,11 +559,14 @@ static inline __poll_t evpoll_scan_ask(struct evpoll_item *item, poll_table *pt,
 /* The item was asked, and is to be ready still, behind all others. Caller has its file. */
 static inline void evpoll_scan_keep(struct evpoll_item *item, u64 noted_ns)
 {
-	if (evpoll_stays(item))
-		/* Who has the item on a list owns this. */
-		item->noted_ns = noted_ns;
-	else
+	if (!evpoll_stays(item)) {
 		evpoll_scan_put_back(item, noted_ns, true);
+		return;
+	}
+	/* Who has the item on a list owns this. */
+	item->noted_ns = noted_ns;
+	if (item->extra)
+		evpoll_stay_awake(item);
 }
 
 /* close.c */
@@ -565,13 +576,5 @@ bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, 
 			int *count);
 int evpoll_close_init(void);
 void evpoll_close_exit(void);
-
-/* awake.c */
-__poll_t evpoll_awake_allowed(__poll_t events);
-int evpoll_awake_set(struct evpoll_item *item, bool on);
-void evpoll_stay_awake(struct evpoll_item *item);
-void evpoll_awake_hand_over(struct evpoll_item *item);
-void evpoll_awake_scan_end(struct evpoll *ep);
-void evpoll_awake_free(struct evpoll_extra *extra);
 
 #endif /* EVPOLL_H */

@@ -171,16 +171,15 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 			evpoll_unlink(item);
 			continue;
 		}
+		if (item->extra)
+			evpoll_awake_hand_over(item);
 		taken[n].item = item;
 		taken[n++].noted_ns = item->noted_ns;
 		if (evpoll_stays(item)) {
 			ep->cursor = &item->ready;
 			continue;
 		}
-		if (item->extra)
-			evpoll_awake_hand_over(item);
-		/* The time is read before the next callback may overwrite it. */
-		smp_mb__before_atomic();
+		/* The next callback may overwrite its time from here on. */
 		evpoll_unlink(item);
 	}
 	spin_unlock_irq(&ep->waiters.lock);
@@ -254,6 +253,7 @@ void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns)
 		evpoll_scan_put_back(item, noted_ns, false);
 		return;
 	}
+	evpoll_stay_awake(item);
 	spin_lock_irq(&ep->waiters.lock);
 	ep->cursor = item->ready.prev;
 	spin_unlock_irq(&ep->waiters.lock);

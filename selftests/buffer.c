@@ -208,6 +208,23 @@ TEST_F(buffer, efault_asks_no_further)
 	close(fd);
 }
 
+/* R32, ep_send_events(): level-triggered items keep their turns, with a wakeup source and without */
+TEST_F(buffer, order_with_wakeup)
+{
+	static const uint32_t mask[] = {
+		EPOLLOUT | EPOLLWAKEUP, EPOLLOUT, EPOLLOUT, EPOLLOUT | EPOLLWAKEUP, EPOLLOUT,
+	};
+	struct epoll_event ev[ARRAY_SIZE(mask)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(mask); i++)
+		ASSERT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_ADD, self->fds[i], mask[i], i));
+	for (int round = 0; round < 3; round++) {
+		ASSERT_EQ(ARRAY_SIZE(mask), ep_wait(variant->by, self->ep, ev, ARRAY_SIZE(mask), 0));
+		for (size_t i = 0; i < ARRAY_SIZE(mask); i++)
+			EXPECT_EVENT(EPOLLOUT, i, ev[i]);
+	}
+}
+
 /* ep_send_events(): the first event that cannot be copied ends the batch; it and the rest stay */
 TEST_F(buffer, half_mapped)
 {
