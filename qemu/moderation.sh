@@ -22,7 +22,7 @@ say BOOT "$name"
 rm -f "$dir/results.tsv" "$dir/status"
 {
 	status=0
-	ACCEL=tcg,thread=single SMP=3 LIMIT=${LIMIT:-1200} sh "$top/qemu/boot.sh" \
+	ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-1200} sh "$top/qemu/boot.sh" \
 		"$out/kernels/$name/bzImage" "$dir/initramfs" record -icount shift=0,sleep=off \
 		-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
 	echo "status $status"

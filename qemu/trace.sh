@@ -26,11 +26,11 @@ mv "$guest"/ld-linux* "$guest/ld.so"
 sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$guest"
 
 # With -icount an instruction is a nanosecond of the guest's time, whatever else this machine does.
-# Processors run in turn, in slices that a timer of the third one keeps short: see tools/load.h.
+# Processors run in turn, in slices that two of the four keep short: see slice() in tools/load.h.
 say BOOT "$name"
 rm -f "$dir"/trace.dat "$dir"/report.txt "$dir"/*.svg "$dir"/*.png
 status=0
-ACCEL=tcg,thread=single SMP=3 LIMIT=${LIMIT:-300} sh "$top/qemu/boot.sh" \
+ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-300} sh "$top/qemu/boot.sh" \
 	"$out/kernels/$name/bzImage" "$dir/initramfs" record -icount shift=0,sleep=off \
 	-serial "file:$dir/console.log" -serial "file:$dir/record.log" \
 	-serial "file:$dir/trace.dat" < /dev/null || status=$?

@@ -17,7 +17,7 @@
 
 #include <linux/evpoll.h>
 
-#define SLICE_NS 20000
+#define SLICE_NS 40000
 
 struct instance {
 	bool evpoll;
@@ -94,24 +94,49 @@ static inline void burst_start(int on, const struct evpoll_source_burst *burst)
 		err(1, "EVPOLL_SOURCE_IOC_BURST");
 }
 
-/*
- * QEMU with -icount runs one processor at a time, and goes on to the next one after a share of the
- * time to the guest's next timer: see qemu/trace.sh. So there must be one all the time: it
- * interrupts the last processor every SLICE_NS, and does nothing, until the line that is returned
- * is closed. That should be a processor of its own. One that spins for a lock with interrupts off
- * sets no timer any more, and would spin for ms, until the next tick of the one that has the lock.
- */
-static inline int slice(void)
+static inline int slicer_open(int cpu)
 {
 	int line = line_open();
 	struct evpoll_source_burst burst = {
 		.fds = (uintptr_t)&line, .nr = 1, .context = EVPOLL_SOURCE_HARDIRQ,
-		.pause_ns = SLICE_NS, .repeat = 1000000000,
-		.cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1,
+		.pause_ns = SLICE_NS, .repeat = 1000000000, .cpu = cpu,
 	};
 
 	burst_start(line, &burst);
 	return line;
+}
+
+/* When its timer fires, in its period */
+static inline uint64_t slicer_phase(int line)
+{
+	struct evpoll_source_event event;
+
+	while (read(line, &event, sizeof(event)) != sizeof(event))
+		usleep(SLICE_NS / 1000);
+	return event.first_ns % SLICE_NS;
+}
+
+/*
+ * QEMU with -icount runs one processor at a time, and goes on to the next one after a share of the
+ * time to the guest's next timer: see qemu/trace.sh. So there must be one all the time. The last
+ * two processors are interrupted every SLICE_NS, half of it apart: while one's timer has fired and
+ * waits for its turn to be set again, the other's is still to come. The processors of reader and
+ * source would not do: they may spin for a lock with interrupts off, for ms then.
+ */
+static inline void slice(void)
+{
+	int last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	int other, line = slicer_open(last);
+	uint64_t apart;
+
+	for (;;) {
+		other = slicer_open(last - 1);
+		apart = (slicer_phase(line) + SLICE_NS - slicer_phase(other)) % SLICE_NS;
+		if (apart > SLICE_NS / 3 && apart < SLICE_NS * 2 / 3)
+			return;
+		close(other);
+		usleep(SLICE_NS / 1000);
+	}
 }
 
 #endif /* EVPOLL_LOAD_H */
