@@ -159,6 +159,7 @@ enum mode {
  * @n: each of these makes a line of the results; ends with 0
  * @files: files to open, if not n
  * @cycle: a sample has a multiple of so many runs
+ * @all: none of these is left out as slow
  * @each: the result is for one of n, not for a run with all of them
  * @block: its waits would block
  * @setup: for a fresh set, whose files are open and not watched yet
@@ -178,6 +179,7 @@ struct bench_case {
 	int n[MAX_SIZES];
 	int files;
 	int cycle;
+	bool all;
 	bool each;
 	bool block;
 	void (*setup)(struct set *set);

@@ -43,8 +43,8 @@ static void some_run(struct set *set)
 const struct bench_case cases_many[] = {
 	{ .name = "classic",
 	  .what = "n eventfds are watched: write() to one, wait, read() it",
-	  .by = ALL, .n = { 10, 100, 1000, 10000 }, .cycle = PLACES, .block = true,
-	  .setup = watch, .prepare = classic_prepare, .run = classic_run },
+	  .by = ALL, .n = { 10, 100, 1000, 10000 }, .cycle = PLACES, .all = true,
+	  .block = true, .setup = watch, .prepare = classic_prepare, .run = classic_run },
 	{ .name = "ready-of-10000",
 	  .what = "a wait that returns n events, 10,000 eventfds are watched",
 	  .by = ALL, .n = { 1, 10, 100, 1000, 10000 }, .files = 10000, .block = true,

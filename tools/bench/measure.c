@@ -47,7 +47,7 @@ static int compare(const void *a, const void *b)
 static double sample(const struct bench_case *c, struct set *set, int runs)
 {
 	static double values[MAX_RUNS];
-	int used = runs - runs / 8;
+	int used = c->all ? runs : runs - runs / 8;
 	double sum = 0;
 
 	for (int i = 0; i < runs; i++)
