@@ -258,7 +258,10 @@ void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns)
 	}
 	evpoll_stay_awake(item);
 	spin_lock_irq(&ep->waiters.lock);
-	ep->cursor = item->ready.prev;
+	if (ep->cursor == &item->ready)
+		ep->cursor = item->ready.prev;
+	/* It stands elsewhere if one before it was asked again, evpoll_scan_ask_again(). */
+	list_move(&item->ready, ep->cursor);
 	spin_unlock_irq(&ep->waiters.lock);
 }
 
