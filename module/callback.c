@@ -65,7 +65,9 @@ static __always_inline bool evpoll_note_news(struct evpoll_item *item, __poll_t 
 		evpoll_note(item, uring, wakeup);
 	/*
 	 * Who watches us edge-triggered wants to hear of each event. If the item is pending, it
-	 * will with the flush.
+	 * will with the flush. Without the lock: a poller is queued before it asks the file, and
+	 * between the two evpoll_scan_take() has the barrier that pairs
+	 * with test_and_set_bit() above.
 	 */
 	else if (waitqueue_active(&ep->pollers) && !test_bit(EVPOLL_PENDING, &item->state))
 		evpoll_wake_pollers(ep, item, uring);

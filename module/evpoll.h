@@ -173,7 +173,7 @@ enum {
  * @events: mask; written under evpoll.mtx, read by the callback without
  * @data: evpoll.mtx
  * @noted_ns: when the callback queued the item, with EVPOLL_LATENCY, or 0; written by who sets
- *	EVPOLL_QUEUED, read by who clears it
+ *	EVPOLL_QUEUED, then by the scan until it clears the bit
  * @state: bits, atomic
  * @ready: in evpoll.ready or .scan, or empty; waiters.lock
  * @pending: in evpoll_pending.items or .batch. Takes the place of @ready.next alone, so that
@@ -537,13 +537,14 @@ static inline bool evpoll_stays(const struct evpoll_item *item)
 }
 
 /*
- * Has the scan more to look at? Exact for the task whose scan it is, without the lock: others only
- * take items away, so the cursor never comes to stand on the last one by them.
+ * Has the scan more to look at? For the task whose scan it is, without the lock: what others do is
+ * to take items away. So if the cursor stands on the last item, nothing comes after it any more. If
+ * it seems not to, evpoll_scan_take() says what there is.
  */
 static inline bool evpoll_scan_has_more(const struct evpoll *ep)
 {
-	/* Pairs with evpoll_unlink(). */
-	return READ_ONCE(ep->scan.prev) != READ_ONCE(ep->cursor);
+	/* Stored with WRITE_ONCE() in evpoll_unlink(), and without by list_del(): data_race(). */
+	return data_race(READ_ONCE(ep->scan.prev)) != READ_ONCE(ep->cursor);
 }
 
 /* What an item that the scan has taken has of its mask now. */

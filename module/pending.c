@@ -26,17 +26,30 @@
  */
 #define EVPOLL_FLUSH_BATCH 64
 
-/* Takes all that the CPU has pending, oldest first; false when there is nothing. */
+/*
+ * Takes all that the CPU has pending, oldest first; false when there is nothing. Nobody else takes:
+ * the caller holds waiters.lock.
+ *
+ * The bit is cleared only when there is nothing: who looks at it without the lock, before a scan
+ * that does not wait, must not miss what is pending.
+ */
 static bool evpoll_refill(struct evpoll_pending *pending)
 {
-	clear_bit(pending->cpu, pending->ep->pending_cpus);
-	/*
-	 * Pairs with llist_add() in evpoll_note(): it sees the bit cleared and sets it, or we
-	 * see the item.
-	 */
-	smp_mb__after_atomic();
+	unsigned long *cpus = pending->ep->pending_cpus;
+
+	if (llist_empty(&pending->items)) {
+		clear_bit(pending->cpu, cpus);
+		/*
+		 * Pairs with llist_add() in evpoll_pend(): it sees the bit cleared and sets it, or we
+		 * see the item.
+		 */
+		smp_mb__after_atomic();
+		if (llist_empty(&pending->items))
+			return false;
+		set_bit(pending->cpu, cpus);
+	}
 	pending->batch = llist_reverse_order(llist_del_all(&pending->items));
-	return pending->batch;
+	return true;
 }
 
 /*

@@ -7,7 +7,7 @@
 
 /*
  * Asks the next item of the scan. If it has an event it is ready still: where it stands, or with
- * @keep behind the others. False when there was no item.
+ * @keep behind the others. False when there is no item left.
  */
 static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready)
 {
@@ -16,8 +16,9 @@ static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready
 	poll_table pt;
 
 	init_poll_funcptr(&pt, NULL);
+	cond_resched();
 	if (!evpoll_scan_take(ep, &taken, 1))
-		return false;
+		return evpoll_scan_has_more(ep);
 	file = taken.item->file;
 	*ready = evpoll_scan_ask(taken.item, &pt, depth);
 	if (*ready && keep)
@@ -25,7 +26,6 @@ static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready
 	else if (*ready)
 		evpoll_scan_undo(taken.item, taken.noted_ns);
 	evpoll_fput(file);
-	cond_resched();
 	return true;
 }
 

@@ -152,6 +152,9 @@ void evpoll_scan_start(struct evpoll *ep)
 /*
  * Takes the next items of the scan, up to @max, each with a reference on its file, which keeps
  * the item too. Returns how many. The caller asks the files after that.
+ *
+ * None does not mean that no more are left, see evpoll_scan_has_more(): items whose files are gone
+ * count for @max. A process that ends can leave any number of them, and interrupts are off here.
  */
 int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 {
@@ -164,7 +167,7 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 		ep->cursor = &ep->scan;
 		ep->scanning = true;
 	}
-	while (n < max && !list_is_last(ep->cursor, &ep->scan)) {
+	for (; max && !list_is_last(ep->cursor, &ep->scan); max--) {
 		item = list_entry(ep->cursor->next, struct evpoll_item, ready);
 		if (!compat_file_tryget(item->file)) {
 			/* The hook has it, or will have it. */
@@ -255,7 +258,10 @@ void evpoll_scan_undo(struct evpoll_item *item, u64 noted_ns)
 	}
 	evpoll_stay_awake(item);
 	spin_lock_irq(&ep->waiters.lock);
-	ep->cursor = item->ready.prev;
+	if (ep->cursor == &item->ready)
+		ep->cursor = item->ready.prev;
+	/* It stands elsewhere if one before it was asked again, evpoll_scan_ask_again(). */
+	list_move(&item->ready, ep->cursor);
 	spin_unlock_irq(&ep->waiters.lock);
 }
 

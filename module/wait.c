@@ -31,8 +31,8 @@ static bool evpoll_look(struct evpoll *ep)
 {
 	bool available;
 
-	/* If there is something, it need not be exact. */
-	if (!list_empty(&ep->ready))
+	/* If there is something, it need not be exact; list_splice() does not mark its stores. */
+	if (data_race(!list_empty(&ep->ready)))
 		return true;
 	spin_lock_irq(&ep->waiters.lock);
 	available = evpoll_available(ep);

@@ -89,7 +89,7 @@ struct evpoll_ctlv {
  * for @ctlv. Returns the number of events, 0 when the time is over. Errors: EINTR (a signal came;
  * the changes have been tried), EINVAL (a value out of its range, a time above 2^63 - 1 ns,
  * @sigsetsize or a reserved field; nothing was tried), EFAULT (look at @ctlv.done: the events,
- * or a change).
+ * or a change; a call that came to no change leaves it as it was, so let it be 0 before).
  */
 struct evpoll_wait {
 	__u64 events;
