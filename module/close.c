@@ -143,7 +143,13 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 	struct evpoll_item *item;
 	bool preempt_on;
 
-	/* An open that failed: ours may have come as far as to look like an instance. */
+	/*
+	 * Nearly every close of the system ends here. Who added an item of the file let go of it
+	 * after that, so we see it counted. An open that failed: ours may have come as far as to
+	 * look like an instance.
+	 */
+	if (!is_evpoll_file(file) && !atomic_read(&evpoll_watched.nelems))
+		return;
 	if (!(file->f_mode & FMODE_OPENED) || !evpoll_watched_first(file))
 		return;
 	atomic_inc(&evpoll_in_hook);
