@@ -125,7 +125,8 @@ bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, 
 	bool found = false;
 
 	spin_lock(&file->f_lock);
-	item = first = evpoll_watched_first(file);
+	first = evpoll_watched_first(file);
+	item = first;
 	while (item && !found) {
 		found = fn(item, count);
 		item = list_next_entry(item, siblings);

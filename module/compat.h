@@ -19,7 +19,7 @@
 #define fd_file(f) ((f).file)
 #endif
 
-/* 6.10 names it. Where the compiler knows it not, a kernel that wipes the stack does so here too. */
+/* 6.10 names it. With an older compiler a kernel that wipes the stack does so here too. */
 #ifndef __uninitialized
 #if __has_attribute(__uninitialized__)
 #define __uninitialized __attribute__((__uninitialized__))

@@ -457,6 +457,7 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
  */
 static inline unsigned int evpoll_pending_cpu(const struct evpoll *ep, unsigned int cpu)
 {
+	/* As said above. */
 	return data_race(find_next_bit(ep->pending_cpus, nr_cpu_ids, cpu));
 }
 

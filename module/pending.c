@@ -40,8 +40,8 @@ static bool evpoll_refill(struct evpoll_pending *pending)
 	if (llist_empty(&pending->items)) {
 		clear_bit(pending->cpu, cpus);
 		/*
-		 * Pairs with llist_add() in evpoll_pend(): it sees the bit cleared and sets it, or we
-		 * see the item.
+		 * Pairs with llist_add() in evpoll_pend(): it sees the bit cleared and sets it,
+		 * or we see the item.
 		 */
 		smp_mb__after_atomic();
 		if (llist_empty(&pending->items))

@@ -76,8 +76,8 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
 
 /*
  * An item that is not on a list, with @news, becomes ready; and a wakeup. Who calls has set
- * EVPOLL_QUEUED then, and the time. @source: as for evpoll_wake_pollers(). Returns whether there was
- * a waiter to whom the wakeup was of use.
+ * EVPOLL_QUEUED then, and the time. @source: as for evpoll_wake_pollers(). Returns whether there
+ * was a waiter to whom the wakeup was of use.
  */
 static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool news,
 					      struct evpoll_item *source, __poll_t uring,
