@@ -69,8 +69,8 @@
  * is freed.
  *
  * Removal (evpoll_item_remove()) goes along the way of an event: off the wait queues, so that
- * no callback runs any more; off pending and ready; out of the tree and the table of watched
- * files. The memory goes after an RCU grace period, for those who look into that table.
+ * no callback runs any more; off pending and ready; out of the table of watched files and the
+ * tree. The memory goes after an RCU grace period, for those who look into that table.
  *
  * The instance goes when its file, its items, NAPI and the timer have let go of it
  * (evpoll_put()). So under the lock of a file's items their instances are there.

@@ -136,11 +136,16 @@ void evpoll_item_remove(struct evpoll_item *item)
 	evpoll_unhook(item);
 	evpoll_dequeue(item);
 
+	/*
+	 * In this order: who is among the watchers of an instance has it in its tree, where nest.c
+	 * looks for cycles before it goes up along the watchers with their locks. (Not when it is
+	 * being released; but then nobody watches it, and no way up goes on from there.)
+	 */
+	evpoll_unwatch(item);
 	spin_lock(&ep->tree_lock);
 	if (!RB_EMPTY_NODE(&item->node))
 		rb_erase(&item->node, &ep->items);
 	spin_unlock(&ep->tree_lock);
-	evpoll_unwatch(item);
 
 	if (extra)
 		evpoll_awake_free(extra);
