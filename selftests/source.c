@@ -113,6 +113,25 @@ TEST_F_TIMEOUT(source, closed_in_flight, 120)
 	}
 }
 
+/* @work_ns lies before each event; delays of the kernel are only about so long */
+TEST_F(source, work)
+{
+	struct evpoll_source_burst b = {
+		.fds = (uintptr_t)self->fd, .nr = 4, .context = variant->context, .repeat = 1,
+		.cpu = -1, .work_ns = EVPOLL_SOURCE_MAX_WORK_NS,
+	};
+	struct evpoll_source_event event;
+	uint64_t before = 0;
+
+	ASSERT_EQ(0, burst_ioctl(self->fd[4], &b));
+	ASSERT_TRUE(readable(self->fd[3], SOON));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, line_read(self->fd[i], &event));
+		EXPECT_LE(before + EVPOLL_SOURCE_MAX_WORK_NS / 2, event.first_ns);
+		before = event.first_ns;
+	}
+}
+
 /* errors, and nothing happens */
 TEST_F(source, errors)
 {
@@ -135,6 +154,7 @@ TEST_F(source, errors)
 	BAD(EINVAL, context, ~0U);
 	BAD(EINVAL, spacing_ns, EVPOLL_SOURCE_MAX_NS + 1ULL);
 	BAD(EINVAL, pause_ns, ~0ULL);
+	BAD(EINVAL, work_ns, EVPOLL_SOURCE_MAX_WORK_NS + 1ULL);
 	BAD(EINVAL, cpu, -2);
 	BAD(EINVAL, cpu, 1 << 30);
 	BAD(EFAULT, fds, 8);

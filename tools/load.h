@@ -19,6 +19,9 @@
 
 #define SLICE_NS 40000
 
+/* What a packet of a burst costs the network stack before the socket is woken: about so much */
+#define PACKET_NS 1000
+
 struct instance {
 	bool evpoll;
 	int fd;

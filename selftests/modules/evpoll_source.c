@@ -6,6 +6,7 @@
  * does elsewhere. It lives as long as the file of the line it was started on, and that file
  * holds the module: nothing goes on after the last close.
  */
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -125,6 +126,8 @@ static void source_fire(struct source_burst *burst)
 	unsigned long flags;
 	u32 at;
 
+	if (burst->arg.work_ns)
+		ndelay(burst->arg.work_ns);
 	div_u64_rem(total - burst->left, burst->arg.nr, &at);
 	line = burst->lines[at];
 	spin_lock_irqsave(&line->wait.lock, flags);
@@ -259,7 +262,8 @@ static int source_check(const struct evpoll_source_burst *arg)
 {
 	if (!arg->nr || arg->nr > EVPOLL_SOURCE_MAX_LINES || !arg->repeat ||
 	    arg->context >= EVPOLL_SOURCE_CONTEXTS ||
-	    arg->spacing_ns > EVPOLL_SOURCE_MAX_NS || arg->pause_ns > EVPOLL_SOURCE_MAX_NS)
+	    arg->spacing_ns > EVPOLL_SOURCE_MAX_NS || arg->pause_ns > EVPOLL_SOURCE_MAX_NS ||
+	    arg->work_ns > EVPOLL_SOURCE_MAX_WORK_NS)
 		return -EINVAL;
 	if (arg->cpu < -1 || arg->cpu >= (s32)nr_cpu_ids ||
 	    (arg->cpu >= 0 && (arg->context == EVPOLL_SOURCE_PROCESS || !cpu_online(arg->cpu))))

@@ -34,6 +34,7 @@ enum {
 
 #define EVPOLL_SOURCE_MAX_LINES	4096
 #define EVPOLL_SOURCE_MAX_NS	1000000000
+#define EVPOLL_SOURCE_MAX_WORK_NS	10000
 
 /**
  * struct evpoll_source_burst - rounds of one event on each of some lines
@@ -45,6 +46,8 @@ enum {
  * @pause_ns: from one round to the next, at least
  * @repeat: rounds
  * @cpu: the processor that it comes from, -1 is the caller's. -1 with EVPOLL_SOURCE_PROCESS
+ * @work_ns: what each event costs before it is there, in the same go, as a packet costs the network
+ *	stack; up to EVPOLL_SOURCE_MAX_WORK_NS
  *
  * Both times are up to EVPOLL_SOURCE_MAX_NS. The burst belongs to the line that the ioctl is done
  * on, which need not be one of @fds: closing it ends the burst, and it has one at a time. A line
@@ -62,6 +65,7 @@ struct evpoll_source_burst {
 	__u64 pause_ns;
 	__u32 repeat;
 	__s32 cpu;
+	__u64 work_ns;
 };
 
 #define EVPOLL_SOURCE_IOC_BURST	_IOW(0xEC, 0, struct evpoll_source_burst)

@@ -3,7 +3,8 @@
  * moderation [-i] LOAD MODE: one row of 'make moderation'. A reader on processor 0 waits in one of
  * the modes for the events of one of the loads, which come from processor 1:
  *
- *   burst64   64 files become readable in one NAPI poll; the next time when the reader sleeps again
+ *   burst64   64 files become readable in one NAPI poll, 1 us apart; and again when the reader
+ *             sleeps again
  *   busy64    the same, while another thread would have the reader's processor for itself
  *   steady    100000 single events a second, each in an interrupt and a NAPI poll of its own, as
  *             from a NIC without moderation: it is in interrupts that load must be shed
@@ -64,6 +65,7 @@ struct load {
 
 static const struct load *load;
 static struct instance ep;
+static bool sliced;
 static int fds[FILES];		/* to watch */
 static int ends[FILES];		/* where the sender writes */
 
@@ -166,9 +168,11 @@ static void start_bursts(void)
 {
 	struct evpoll_source_burst burst = {
 		.fds = (uintptr_t)fds, .nr = FILES, .context = EVPOLL_SOURCE_NAPI, .repeat = 1,
-		.cpu = -1,
+		.cpu = -1, .work_ns = PACKET_NS,
 	};
 
+	if (sliced)
+		slice();
 	for (int i = 0; i < BURSTS; i++) {
 		reader_sleeps();
 		burst_start(fds[0], &burst);
@@ -194,6 +198,7 @@ static void start_busy_bursts(void)
 	start_bursts();
 }
 
+/* Its own timers are slices enough. */
 static void start_steady(void)
 {
 	struct evpoll_source_burst burst = {
@@ -249,6 +254,8 @@ static void start_sender(void)
 	int status;
 	pid_t pid;
 
+	if (sliced)
+		slice();
 	reader_sleeps();
 	pid = fork();
 	if (!pid)
@@ -275,10 +282,10 @@ static int compare(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	bool sliced = argc > 1 && !strcmp(argv[1], "-i");
 	const struct mode *mode = NULL;
 	pthread_t thread;
 
+	sliced = argc > 1 && !strcmp(argv[1], "-i");
 	argv += sliced;
 	argc -= sliced;
 	for (size_t i = 0; argc == 3 && i < sizeof(loads) / sizeof(*loads); i++)
@@ -301,8 +308,6 @@ int main(int argc, char **argv)
 		errx(1, "no thread");
 	while (!tid)
 		sched_yield();
-	if (sliced)
-		slice();
 	load->start();
 	pthread_join(thread, NULL);
 

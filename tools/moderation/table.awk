@@ -41,7 +41,7 @@ $1 != last {
 function about(load)
 {
 	if (load == "burst64")
-		return "64 files become readable in one NAPI poll, again when the reader sleeps again:"
+		return "64 files become readable in one NAPI poll, 1 us apart; again when the reader sleeps:"
 	if (load == "busy64")
 		return "The same, while another thread takes the reader's processor:"
 	if (load == "steady")

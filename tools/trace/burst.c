@@ -6,9 +6,9 @@
  *
  *   burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched
  *
- * Without -s the 64 events come in one NAPI poll, with it one by one. Without -w evpoll has the
- * defaults of the module. Each round is marked in the trace, and counted in the line at the end.
- * -i is for QEMU with -icount.
+ * Without -s the 64 events come in one NAPI poll, 1 us apart; with it one by one. Without -w
+ * evpoll has the defaults of the module. Each round is marked in the trace, and counted in the
+ * line at the end. -i is for QEMU with -icount.
  */
 #include "../load.h"
 
@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 {
 	struct evpoll_source_burst burst = {
 		.fds = (uintptr_t)lines, .nr = EVENTS, .context = EVPOLL_SOURCE_NAPI, .repeat = 1,
+		.work_ns = PACKET_NS,
 	};
 	long window_us = -1;
 	const char *mode;
