@@ -29,6 +29,10 @@
 
 #include "kselftest_harness.h"
 
+/* A kernel that checks everything, under TCG, is ten times as slow as the harness expects. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 #define EVPOLL_DEV "/dev/evpoll"
 
 enum mechanism {

@@ -43,12 +43,12 @@ static inline int poke(int wr)
 	return write(wr, &one, sizeof(one)) == sizeof(one) ? 0 : -1;
 }
 
-/* Context switches of a thread, once it sleeps for good: off its CPU and in a system call. */
+/* Voluntary context switches of a thread, once it sleeps for good: off its CPU and in a system call. */
 static inline long switches(pid_t tid)
 {
 	long long end = now_ms() + SOON;
 	char path[64], line[256] = "";
-	long n, sum = 0;
+	long n = -1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
@@ -56,21 +56,19 @@ static inline long switches(pid_t tid)
 		f = fopen(path, "r");
 		if (!f)
 			return -1;
-		if (!fgets(line, sizeof(line), f) || now_ms() > end)
-			sum = -1;
+		if (!fgets(line, sizeof(line), f))
+			line[0] = 0;
 		fclose(f);
-		if (sum < 0)
+		if (!line[0] || now_ms() > end)
 			return -1;
 	} while (!isdigit(line[0]));
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1 ||
-		    sscanf(line, "nonvoluntary_ctxt_switches: %ld", &n) == 1)
-			sum += n;
+	while (f && n < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
 	if (f)
 		fclose(f);
-	return sum;
+	return n;
 }
 
 /* A thread that waits once, with a buffer of @max. */

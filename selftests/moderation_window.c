@@ -272,7 +272,7 @@ TEST_F(window, removed_in_the_window)
 }
 
 /* Closing the instance with the timer armed, or about to fire */
-TEST_F_TIMEOUT(window, closed_while_armed, 120)
+TEST_F(window, closed_while_armed)
 {
 	static const unsigned int usecs[] = { LONG_US, 1, 20, 100, 300 };
 
@@ -294,7 +294,7 @@ TEST_F_TIMEOUT(window, closed_while_armed, 120)
 }
 
 /* The same with changes of the window */
-TEST_F_TIMEOUT(window, changed_while_armed, 120)
+TEST_F(window, changed_while_armed)
 {
 	static const unsigned int usecs[] = { LONG_US, 1, 20, 100, 300, 0 };
 

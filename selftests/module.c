@@ -431,7 +431,7 @@ static void *opening(void *arg)
 }
 
 /* try_module_get(): open against unload: an instance that was opened works */
-TEST_F_TIMEOUT(module, open_against_unload, 120)
+TEST_F(module, open_against_unload)
 {
 	struct opener o = { 0 };
 	pthread_t thread;

@@ -90,7 +90,7 @@ TEST_F(source, rounds)
 }
 
 /* A burst in flight: its lines may be closed, then the line it belongs to */
-TEST_F_TIMEOUT(source, closed_in_flight, 120)
+TEST_F(source, closed_in_flight)
 {
 	struct evpoll_source_burst b = {
 		.nr = 8, .context = variant->context, .spacing_ns = 20 * USEC,
