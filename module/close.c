@@ -191,16 +191,37 @@ static struct ftrace_ops evpoll_fput_ops = {
  */
 static char * const evpoll_fput_names[] = { "locks_remove_file", "__fput" };
 
+/*
+ * Without memory for its entry, ftrace adds nothing to the filter and calls that a success
+ * (match_records() is asked for zero alone), and an empty filter means all functions of the kernel.
+ * All empty ones are the same object.
+ */
+static int evpoll_set_filter(char *name)
+{
+	struct ftrace_hash __rcu *empty;
+	int error;
+
+	error = ftrace_set_filter(&evpoll_fput_ops, NULL, 0, 1);
+	if (error)
+		return error;
+	empty = evpoll_fput_ops.func_hash->filter_hash;
+	error = ftrace_set_filter(&evpoll_fput_ops, name, strlen(name), 0);
+	if (!error && evpoll_fput_ops.func_hash->filter_hash == empty)
+		error = -ENOMEM;
+	return error;
+}
+
 int evpoll_close_init(void)
 {
-	int error = -ENOENT;
+	int error = -EINVAL;	/* ftrace's for an unknown name */
 	int i;
 
-	for (i = 0; error && i < ARRAY_SIZE(evpoll_fput_names); i++)
-		error = ftrace_set_filter(&evpoll_fput_ops, evpoll_fput_names[i],
-					  strlen(evpoll_fput_names[i]), 1);
+	for (i = 0; error == -EINVAL && i < ARRAY_SIZE(evpoll_fput_names); i++)
+		error = evpoll_set_filter(evpoll_fput_names[i]);
 	if (error) {
-		pr_err("ftrace finds neither locks_remove_file (CONFIG_FILE_LOCKING) nor __fput\n");
+		if (error == -EINVAL)
+			pr_err("ftrace finds neither %s (CONFIG_FILE_LOCKING) nor %s\n",
+			       evpoll_fput_names[0], evpoll_fput_names[1]);
 		goto err_filter;
 	}
 	error = rhashtable_init(&evpoll_watched, &evpoll_watched_params);
