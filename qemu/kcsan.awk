@@ -4,8 +4,9 @@
 #
 # The kernel has races of its own, of which KCSAN's strict rules find many, and a guest at work
 # comes by them with or without evpoll. A report is ours if a function of our modules is on one of
-# its two stacks: from the access out to it there is only what we called, or what called us. One
-# thing that we call is not ours: a watched file's own ->poll, where poll(2) comes as well.
+# its two stacks: from the access out to it there is only what we called, or what called us. Not
+# ours is a watched file's own ->poll, where poll(2) comes as well, and what NAPI and hrtimers have
+# between themselves: a look at their own state without READ_ONCE(), in both functions of the title.
 
 # The first line of a stack; the access comes next.
 /(read|write|read-write)( \(.*\))? to 0x[0-9a-f]* of [0-9]+ bytes by / { their_poll = 0 }
@@ -14,13 +15,15 @@
 	reporting = 1
 	report = ""
 	ours = 0
+	theirs = "(napi|hrtimer|schedule_hrtimeout|do_nanosleep)[a-z0-9_.]*"
+	core = $0 ~ "data-race in " theirs " / " theirs "\r?$"
 }
 
 !reporting { print; next }
 
 { report = report $0 "\n" }
 
-/\[evpoll(_source)?\]/ && !their_poll { ours = 1 }
+/\[evpoll(_source)?\]/ && !their_poll && !core { ours = 1 }
 /_poll(_file)?(\.[a-z0-9.]+)?\+0x/ && !/\[evpoll/ { their_poll = 1 }
 
 /==========/ {
