@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # kernel-build.sh NAME: build the newest kernel that Debian has, configured by
-# qemu/configs/NAME.config, into out/kernels/NAME. Built again when any part of it changed.
+# qemu/configs/NAME.config and built with the variables of NAME.make, if there is one, into
+# out/kernels/NAME. Built again when any part of it changed.
 . "$(dirname "$0")/lib.sh"
 
 version=7.3
@@ -15,8 +16,9 @@ sh "$top/qemu/setup.sh" debug
 sh "$top/qemu/source.sh" "$version"
 
 fragments="$top/qemu/configs/base.config $top/selftests/config $top/qemu/configs/$name.config"
+variables=$(grep -s '^[A-Z]' "$top/qemu/configs/$name.make" || true)
 # shellcheck disable=SC2086 # a list
-key=$({ cat $fragments; gcc --version; stat -c '%s %Y' "$source.tar.xz"; } | sha256sum)
+key=$({ cat $fragments; echo "$variables"; gcc --version; stat -c '%s %Y' "$source.tar.xz"; } | sha256sum)
 [ "$key" != "$(cat "$dir/key" 2> /dev/null)" ] || exit 0
 
 need_space 5000 "$out"
@@ -46,7 +48,8 @@ done
 say BUILD "linux-$version, $name: 2000 steps or so, 10 to 15 minutes with two cores"
 rm -f "$dir/bzImage"
 {
-	make -C "$build" -j"$(nproc)" bzImage modules 2>&1 &&
+	# shellcheck disable=SC2086 # a list
+	make -C "$build" -j"$(nproc)" $variables bzImage modules 2>&1 &&
 		ln -s build/arch/x86/boot/bzImage "$dir/bzImage"
 } | tee "$out/kernel-build.log" | busybox awk 'NR % 250 == 0 { print "          step " NR; fflush() }'
 [ -e "$dir/bzImage" ] ||
