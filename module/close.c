@@ -42,6 +42,8 @@ static const struct rhashtable_params evpoll_watched_params = {
 	.key_len = sizeof_field(struct evpoll_item, file),
 	.key_offset = offsetof(struct evpoll_item, file),
 	.head_offset = offsetof(struct evpoll_item, watched),
+	/* 8 KiB: that a program comes and goes with some hundred files resizes nothing. */
+	.min_size = 1024,
 	.automatic_shrinking = true,
 };
 
