@@ -37,8 +37,22 @@ static u32 evpoll_watched_hash(const void *key, u32 len, u32 seed)
 	return hash_64((unsigned long)*(struct file *const *)key ^ seed, 32);
 }
 
+/*
+ * A lookup without a lock may come to an item that was removed, and to one that its memory has
+ * become. That one is of another file, as nobody adds an item of a file in its __fput(), and its
+ * chain ends with the mark of another bucket, at which the lookup begins anew.
+ */
+static int evpoll_watched_cmp(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct evpoll_item *item = object;
+
+	/* Pairs with WRITE_ONCE() in evpoll_item_alloc(). */
+	return READ_ONCE(item->file) != *(struct file *const *)arg->key;
+}
+
 static const struct rhashtable_params evpoll_watched_params = {
 	.hashfn = evpoll_watched_hash,
+	.obj_cmpfn = evpoll_watched_cmp,
 	.key_len = sizeof_field(struct evpoll_item, file),
 	.key_offset = offsetof(struct evpoll_item, file),
 	.head_offset = offsetof(struct evpoll_item, watched),

@@ -11,6 +11,7 @@
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
 #include <linux/netdevice.h>
+#include <linux/slab.h>
 #include <linux/sysctl.h>
 #include <linux/version.h>
 
@@ -39,6 +40,27 @@ static inline bool compat_file_tryget(struct file *file)
 	return file_ref_get(&file->f_ref);
 #else
 	return atomic_long_inc_not_zero(&file->f_count);
+#endif
+}
+
+/*
+ * A cache whose objects stay of their kind for an RCU grace period after they were freed. 6.12 lets
+ * the allocator's pointer of a free one stand in a field, before it takes room of its own.
+ */
+static inline struct kmem_cache *compat_kmem_cache_rcu(const char *name, unsigned int size,
+						       unsigned int freeptr_offset,
+						       slab_flags_t flags)
+{
+	flags |= SLAB_TYPESAFE_BY_RCU;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	struct kmem_cache_args args = {
+		.freeptr_offset = freeptr_offset,
+		.use_freeptr_offset = true,
+	};
+
+	return kmem_cache_create(name, size, &args, flags);
+#else
+	return kmem_cache_create(name, size, 0, flags, NULL);
 #endif
 }
 

@@ -70,7 +70,8 @@
  *
  * Removal (evpoll_item_remove()) goes along the way of an event: off the wait queues, so that
  * no callback runs any more; off pending and ready; out of the table of watched files and the
- * tree. The memory goes after an RCU grace period, for those who look into that table.
+ * tree. Then the memory may be another item at once. Who looks into that table under RCU alone, the
+ * hook, may still stand on it (SLAB_TYPESAFE_BY_RCU): it reads @watched and @file, and finds out.
  *
  * The instance goes when its file, its items, NAPI and the timer have let go of it
  * (evpoll_put()). So under the lock of a file's items their instances are there.
@@ -164,7 +165,6 @@ enum {
 /**
  * struct evpoll_item - one registration
  * @node: in evpoll.items, by (file, fd); evpoll.tree_lock
- * @rcu: frees it, after removal
  * @watched: in evpoll_watched, if it is the first item of its file
  * @siblings: a ring of all items of the file; file->f_lock. If the file is an instance: in its
  *	evpoll.watchers
@@ -185,10 +185,7 @@ enum {
  * There can be millions: at most 160 bytes, see evpoll_items_init().
  */
 struct evpoll_item {
-	union {
-		struct rb_node node;
-		struct rcu_head rcu;
-	};
+	struct rb_node node;
 	struct rhash_head watched;
 	struct list_head siblings;
 	struct file *file;

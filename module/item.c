@@ -72,16 +72,23 @@ struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int f
 static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, struct file *file,
 					     const struct evpoll_ctl *ctl)
 {
-	struct evpoll_item *item = kmem_cache_zalloc(evpoll_item_cache, GFP_KERNEL);
+	struct evpoll_item *item = kmem_cache_alloc(evpoll_item_cache, GFP_KERNEL);
 
 	if (!item)
 		return NULL;
-	item->file = file;
+	/*
+	 * Somebody may still stand on it who looks through the table of watched files: @watched
+	 * keeps its value until evpoll_watch(). Pairs with READ_ONCE() in evpoll_watched_cmp().
+	 */
+	WRITE_ONCE(item->file, file);
 	item->fd = ctl->fd;
 	item->events = (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP;
 	item->data = ctl->data;
-	item->entry.wait.private = ep;
+	item->noted_ns = 0;
+	item->state = 0;
 	INIT_LIST_HEAD(&item->ready);
+	item->extra = NULL;
+	item->entry = (struct evpoll_entry){ .wait.private = ep };
 	return item;
 }
 
@@ -119,11 +126,6 @@ err_uncharge:
 	return ERR_PTR(error);
 }
 
-static void evpoll_item_free_rcu(struct rcu_head *rcu)
-{
-	kmem_cache_free(evpoll_item_cache, container_of(rcu, struct evpoll_item, rcu));
-}
-
 /*
  * Takes an item away. Caller keeps __fput() of the file from running, with a reference on the
  * file and the mutex (or the last say in the instance); or is the hook in it, and holds nothing.
@@ -150,7 +152,7 @@ void evpoll_item_remove(struct evpoll_item *item)
 	if (extra)
 		evpoll_awake_free(extra);
 	evpoll_user_uncharge(ep->user);
-	call_rcu(&item->rcu, evpoll_item_free_rcu);
+	kmem_cache_free(evpoll_item_cache, item);
 	evpoll_put(ep);
 }
 
@@ -171,13 +173,13 @@ int evpoll_items_init(void)
 {
 	/* A watch of epoll takes 216 bytes: epitem, eppoll_entry, epitems_head. */
 	BUILD_BUG_ON(sizeof(void *) == 8 && sizeof(struct evpoll_item) > 160);
-	evpoll_item_cache = KMEM_CACHE(evpoll_item, SLAB_ACCOUNT);
+	/* The allocator's pointer must not be where who stands on a free item looks. */
+	evpoll_item_cache = compat_kmem_cache_rcu("evpoll_item", sizeof(struct evpoll_item),
+						  offsetof(struct evpoll_item, data), SLAB_ACCOUNT);
 	return evpoll_item_cache ? 0 : -ENOMEM;
 }
 
 void evpoll_items_exit(void)
 {
-	/* For evpoll_item_free_rcu(). */
-	rcu_barrier();
 	kmem_cache_destroy(evpoll_item_cache);
 }
