@@ -124,12 +124,14 @@ void evpoll_unwatch(struct evpoll_item *item)
 	}
 	spin_lock(&item->file->f_lock);
 	next = list_next_entry(item, siblings);
-	if (list_empty(&item->siblings))
+	if (list_empty(&item->siblings)) {
 		rhashtable_remove_fast(&evpoll_watched, &item->watched, evpoll_watched_params);
-	else if (evpoll_watched_first(item->file) == item)
-		rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
-					evpoll_watched_params);
-	list_del(&item->siblings);
+	} else {
+		if (evpoll_watched_first(item->file) == item)
+			rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
+						evpoll_watched_params);
+		list_del(&item->siblings);
+	}
 	spin_unlock(&item->file->f_lock);
 }
 

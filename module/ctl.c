@@ -150,7 +150,8 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 }
 
 /* The file of the change, or NULL: @ctl's descriptor is none. Makes of @ctl what takes effect. */
-static long evpoll_ctl_target(struct file *file, struct file *target, struct evpoll_ctl *ctl)
+static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
+					      struct evpoll_ctl *ctl)
 {
 	long error;
 

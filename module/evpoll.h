@@ -398,8 +398,8 @@ static inline bool evpoll_ctlv_is_wrong(const struct evpoll_ctlv *ctlv)
 }
 
 /* nest.c */
-int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target);
-void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested);
+int evpoll_nest_lock(struct evpoll *ep, struct file *target);
+void evpoll_nest_unlock(struct file *target);
 bool evpoll_too_many_paths(struct file *file);
 
 /* limits.c */
@@ -566,6 +566,26 @@ static inline void evpoll_scan_keep(struct evpoll_item *item, u64 noted_ns)
 	item->noted_ns = noted_ns;
 	if (item->extra)
 		evpoll_stay_awake(item);
+}
+
+/*
+ * Takes the mutex, and nest_mutex with it if the change is an ADD to the graph of instances. Returns
+ * whether it is, for evpoll_ctl_unlock(), or an error.
+ */
+static inline int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
+{
+	mutex_lock(&ep->mtx);
+	if (op != EPOLL_CTL_ADD || (!is_evpoll_file(target) && !atomic_read(&ep->nwatchers)))
+		return false;
+	mutex_unlock(&ep->mtx);
+	return evpoll_nest_lock(ep, target);
+}
+
+static inline void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested)
+{
+	mutex_unlock(&ep->mtx);
+	if (nested)
+		evpoll_nest_unlock(target);
 }
 
 /* close.c */

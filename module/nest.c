@@ -207,18 +207,10 @@ static void evpoll_withdraw(struct evpoll *below)
 	atomic_dec(&below->nwatchers);
 }
 
-/*
- * Takes the mutex, and nest_mutex with it if the change is an ADD to the graph. Returns
- * whether it is, for evpoll_ctl_unlock(), or an error.
- */
-int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
+/* For evpoll_ctl_lock(), of an ADD to the graph. Takes both mutexes, or returns an error. */
+int evpoll_nest_lock(struct evpoll *ep, struct file *target)
 {
 	struct evpoll *below = is_evpoll_file(target) ? target->private_data : NULL;
-
-	mutex_lock(&ep->mtx);
-	if (op != EPOLL_CTL_ADD || (!below && !atomic_read(&ep->nwatchers)))
-		return false;
-	mutex_unlock(&ep->mtx);
 
 	mutex_lock(&nest_mutex);
 	if (below) {
@@ -234,11 +226,9 @@ int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
 	return true;
 }
 
-void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested)
+/* For evpoll_ctl_unlock(), of an ADD to the graph. */
+void evpoll_nest_unlock(struct file *target)
 {
-	mutex_unlock(&ep->mtx);
-	if (!nested)
-		return;
 	if (is_evpoll_file(target))
 		evpoll_withdraw(target->private_data);
 	mutex_unlock(&nest_mutex);
