@@ -18,6 +18,9 @@
 /* 6.12 made struct fd opaque (88a2f6468d01, backported to some trees, hence no version). */
 #ifndef fd_file
 #define fd_file(f) ((f).file)
+#define compat_fd_is_held(f) ((f).flags & FDPUT_FPUT)
+#else
+#define compat_fd_is_held(f) ((f).word & FDPUT_FPUT)
 #endif
 
 /* 6.10 names it. With an older compiler a kernel that wipes the stack does so here too. */

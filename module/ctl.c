@@ -5,7 +5,6 @@
  * The order of the checks is that of do_epoll_ctl() in fs/eventpoll.c, so that a call with
  * several faults fails with the same one.
  */
-#include <linux/bottom_half.h>
 #include <linux/err.h>
 #include <linux/magic.h>
 
@@ -190,8 +189,7 @@ long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl)
 	struct fd target = fdget(ctl->fd);
 	long error = evpoll_ctl_target(file, fd_file(target), ctl);
 
-	local_bh_disable();
-	fdput(target);
-	local_bh_enable();
+	if (compat_fd_is_held(target))
+		evpoll_fput(fd_file(target));
 	return error;
 }

@@ -14,7 +14,7 @@ static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 	struct evpoll_ctl change;
 
 	from += ctlv->done;
-	if (copy_from_user(&change, from, sizeof(change)))
+	if (evpoll_copy_words(&change, from, sizeof(change)))
 		return -EFAULT;
 	change.result = evpoll_ctl_one(file, &change);
 	ctlv->done++;

@@ -123,6 +123,18 @@ bool evpoll_queue_at_once(struct evpoll_item *item, bool news, __poll_t uring,
 	return evpoll_make_ready(item, news, item, uring, wakeup);
 }
 
+/* The item has left its list, but for the links of its neighbours. Caller holds waiters.lock. */
+static __always_inline void evpoll_leave(struct evpoll_item *item)
+{
+	INIT_LIST_HEAD(&item->ready);
+	evpoll_of(item)->nready--;
+	/*
+	 * Release: the callback that sets the bit next writes where @ready and @noted_ns are, and
+	 * without a lock.
+	 */
+	clear_bit_unlock(EVPOLL_QUEUED, &item->state);
+}
+
 /* Off the ready list, or the scan's. Caller holds waiters.lock. */
 void evpoll_unlink(struct evpoll_item *item)
 {
@@ -132,13 +144,8 @@ void evpoll_unlink(struct evpoll_item *item)
 	if (ep->cursor == &item->ready)
 		/* Read without the lock, evpoll_scan_has_more(). */
 		WRITE_ONCE(ep->cursor, item->ready.prev);
-	list_del_init(&item->ready);
-	ep->nready--;
-	/*
-	 * Release: the callback that sets the bit next writes where @ready and @noted_ns are, and
-	 * without a lock.
-	 */
-	clear_bit_unlock(EVPOLL_QUEUED, &item->state);
+	__list_del_entry(&item->ready);
+	evpoll_leave(item);
 }
 
 /* Caller holds the mutex, and calls evpoll_scan_end() before it gives it back. */
@@ -158,6 +165,7 @@ void evpoll_scan_start(struct evpoll *ep)
  */
 int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 {
+	struct list_head *stays, *next;
 	struct evpoll_item *item;
 	int n = 0;
 
@@ -167,11 +175,14 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 		ep->cursor = &ep->scan;
 		ep->scanning = true;
 	}
-	for (; max && !list_is_last(ep->cursor, &ep->scan); max--) {
-		item = list_entry(ep->cursor->next, struct evpoll_item, ready);
+	stays = ep->cursor;
+	next = stays->next;
+	for (; max && next != &ep->scan; max--) {
+		item = list_entry(next, struct evpoll_item, ready);
+		next = next->next;
 		if (!compat_file_tryget(item->file)) {
 			/* The hook has it, or will have it. */
-			evpoll_unlink(item);
+			evpoll_leave(item);
 			continue;
 		}
 		if (item->extra)
@@ -179,12 +190,17 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 		taken[n].item = item;
 		taken[n++].noted_ns = item->noted_ns;
 		if (evpoll_stays(item)) {
-			ep->cursor = &item->ready;
+			__list_del(stays, &item->ready);
+			stays = &item->ready;
 			continue;
 		}
 		/* The next callback may overwrite its time from here on. */
-		evpoll_unlink(item);
+		evpoll_leave(item);
 	}
+	/* As above: a run of items that left goes out between those that stay, at once. */
+	__list_del(stays, next);
+	/* Pairs with READ_ONCE() in evpoll_scan_has_more(). */
+	WRITE_ONCE(ep->cursor, stays);
 	spin_unlock_irq(&ep->waiters.lock);
 	/* See EVPOLL_QUEUED: the callback makes the item pending, or we see what it saw. */
 	smp_mb();
