@@ -256,9 +256,10 @@ static void join(struct result *all, const struct result *more)
 
 /*
  * An interrupt may have come between the two halves of the look: then the side that was first will
- * say so in its next one. What only one side ever says is a difference.
+ * say so in its next one. What only one side ever says is a difference. So is another order: what
+ * was there before the interrupt stands as it stood.
  */
-static bool look_again(struct world *w, struct twin *t, struct result *r)
+static bool look_again(struct world *w, struct twin *t, struct result *r, bool ordered)
 {
 	long long end = now_ms() + 300;
 	struct result more[2];
@@ -271,7 +272,7 @@ static bool look_again(struct world *w, struct twin *t, struct result *r)
 			wait_once(t, side, BY_CALL, more[side].ev, LOOK, &more[side]);
 			join(&r[side], &more[side]);
 		}
-		if (agree(r, false)) {
+		if (agree(r, ordered)) {
 			t->shuffled = true;
 			w->interrupted++;
 			return true;
@@ -297,12 +298,16 @@ static struct epoll_event *bad_buffer(int room)
 static bool looks_agree(struct world *w, struct twin *t, struct result *r)
 {
 	struct result first[2];
+	bool ordered = has_order(w, t);
 
 	trace(w, "the look", r);
-	if (agree(r, has_order(w, t)))
+	if (agree(r, ordered))
 		return true;
+	/* No event came: only the order differs. */
+	if (agree(r, false))
+		return differ(w, "the order", r);
 	memcpy(first, r, sizeof(first));
-	if (w->asynchronous && look_again(w, t, r))
+	if (w->asynchronous && look_again(w, t, r, ordered))
 		return true;
 	return differ(w, "the look", first);
 }
