@@ -224,7 +224,7 @@ static void wait_once(const struct twin *t, int side, enum how how, struct epoll
 }
 
 /* Changes, and a wait that does not block, in one call */
-static void wait_changing(const struct twin *t, const struct evpoll_ctlv *ctlv, struct result *r)
+static void wait_changing(const struct twin *t, struct evpoll_ctlv *ctlv, struct result *r)
 {
 	struct timespec now = {};
 	struct evpoll_wait wait = {
@@ -235,6 +235,7 @@ static void wait_changing(const struct twin *t, const struct evpoll_ctlv *ctlv, 
 	r->changes = false;
 	r->n = ioctl(t->fd[EVPOLL], EVPOLL_IOC_WAIT, &wait);
 	r->error = r->n < 0 ? errno : 0;
+	*ctlv = wait.ctlv;
 }
 
 /* Joins what a look has brought to what earlier ones have. */
@@ -357,6 +358,20 @@ static bool step_poll(struct world *w, struct twin *t)
 /* Changes for several slots: one after the other for epoll, in one call for evpoll. */
 #define MANY 4
 
+/* What the call says of its changes as a whole. @r: what they returned on epoll */
+static bool counts_agree(struct world *w, const struct evpoll_ctlv *ctlv, const struct result *r)
+{
+	unsigned int failed = 0;
+
+	for (int i = 0; i < MANY; i++)
+		failed += r->ev[i].events != 0;
+	if (ctlv->done == MANY && ctlv->failed == failed)
+		return true;
+	snprintf(w->why, sizeof(w->why), "the changes: evpoll has done %u, %u failed; epoll %d, %u\n",
+		 ctlv->done, ctlv->failed, MANY, failed);
+	return false;
+}
+
 static bool step_many(struct world *w, struct twin *t, int op, const struct step *s, bool wait)
 {
 	struct evpoll_ctl c[2][MANY];
@@ -378,13 +393,17 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 		wait_once(t, EPOLL, BY_CALL, looked[EPOLL].ev, LOOK, &looked[EPOLL]);
 		wait_changing(t, &ctlv, &looked[EVPOLL]);
 	} else {
-		ioctl(t->fd[EVPOLL], EVPOLL_IOC_CTLV, &ctlv);
+		/* It returns their number, too. */
+		if (ioctl(t->fd[EVPOLL], EVPOLL_IOC_CTLV, &ctlv) != (int)ctlv.failed)
+			ctlv.failed = -1;
 	}
 	for (int i = 0; i < MANY; i++)
 		set_error(&r[EVPOLL], i, -c[EVPOLL][i].result, (s->arg[1] + i) % SLOTS);
 	trace(w, "the changes", r);
 	if (!agree(r, true))
 		return differ(w, "the changes", r);
+	if (!counts_agree(w, &ctlv, &r[EPOLL]))
+		return false;
 	return !wait || looks_agree(w, t, looked);
 }
 
