@@ -86,7 +86,7 @@ struct slot {
  * Settings of the evpoll side: none of them may change what a look returns. Or it is an epoll
  * instance, too, which watches evpoll instances.
  */
-enum flavour { PLAIN, UNBATCHED, WINDOW, OUTER, FLAVOURS };
+enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, FLAVOURS };
 
 /**
  * struct twin - an epoll instance and an evpoll instance

@@ -86,20 +86,27 @@ static bool agree(const struct result *r, bool ordered)
 	return !memcmp(sorted[0].ev, sorted[1].ev, r[0].n * sizeof(*r[0].ev));
 }
 
-static int create(int side, enum flavour flavour)
+static void set_flavour(int fd, enum flavour flavour)
 {
 	struct evpoll_params params = {
 		.flags = flavour == UNBATCHED ? EVPOLL_UNBATCHED : 0,
 		.coalesce_usecs = flavour == WINDOW ? 1000000 : 0,
+		.budget = flavour == NARROW ? 1 : 0,
 	};
+
+	ioctl(fd, EVPOLL_IOC_SET_PARAMS, &params);
+}
+
+static int create(int side, enum flavour flavour)
+{
 	int fd, high;
 
 	if (side == EPOLL || flavour == OUTER)
 		fd = epoll_create1(EPOLL_CLOEXEC);
 	else
 		fd = open(EVPOLL_DEV, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (params.flags || params.coalesce_usecs)
-		ioctl(fd, EVPOLL_IOC_SET_PARAMS, &params);
+	if (side == EVPOLL && flavour != PLAIN)
+		set_flavour(fd, flavour);
 	high = fcntl(fd, F_DUPFD_CLOEXEC, TWIN_FD);
 	close(fd);
 	return high;
@@ -124,6 +131,8 @@ static void step_destroy(struct twin *t)
 {
 	if (!t->open)
 		return;
+	/* It may live on, in a child, where end_windows() does not get at it. */
+	set_flavour(t->fd[EVPOLL], PLAIN);
 	for (int side = 0; side < 2; side++) {
 		close(t->fd[side]);
 		/* The two sides would find different files behind an old number. */
@@ -198,7 +207,23 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 static bool has_order(const struct world *w, const struct twin *t)
 {
 	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !(w->asynchronous && (t->nests || t->exclusive));
+	       !(w->windowed && t->nests) && !(w->asynchronous && (t->nests || t->exclusive));
+}
+
+/*
+ * An instance hears late of what waits for the end of a window below it: now, as a window ends when
+ * one is set. Several may stand on top of each other.
+ */
+static void end_windows(const struct world *w, const struct twin *t)
+{
+	if (!w->windowed || !t->nests)
+		return;
+	for (int i = 0; i < TWINS * TWINS; i++) {
+		const struct twin *below = &w->twin[i % TWINS];
+
+		if (below->open && below->flavour == WINDOW)
+			set_flavour(below->fd[EVPOLL], WINDOW);
+	}
 }
 
 static void wait_once(const struct twin *t, int side, enum how how, struct epoll_event *to, int max,
@@ -322,6 +347,7 @@ static bool look(struct world *w, struct twin *t, enum how how, int max, int roo
 		max = LOOK;
 	if (!ordered)
 		room = -1;
+	end_windows(w, t);
 	for (int side = 0; side < 2; side++)
 		wait_once(t, side, how, room < 0 ? r[side].ev : bad_buffer(room), max, &r[side]);
 	return looks_agree(w, t, r);
@@ -346,6 +372,7 @@ static bool step_poll(struct world *w, struct twin *t)
 	/* It asks for one event, and which one that is depends on the order. */
 	if (w->tells_once && !has_order(w, t))
 		return true;
+	end_windows(w, t);
 	do {
 		for (int side = 0; side < 2; side++)
 			poll_once(t, side, &r[side]);
@@ -390,6 +417,7 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
 		t->exclusive = true;
 	if (wait) {
+		end_windows(w, t);
 		wait_once(t, EPOLL, BY_CALL, looked[EPOLL].ev, LOOK, &looked[EPOLL]);
 		wait_changing(t, &ctlv, &looked[EVPOLL]);
 	} else {
@@ -435,8 +463,8 @@ bool twin_step(struct world *w, const struct step *s)
 	case DEL:
 		return step_change(w, t, EPOLL_CTL_DEL, slot->fd, s);
 	case NEST:
-		/* A window delays what an instance above is told; epoll in evpoll is refused. */
-		if (below->flavour == WINDOW || below->flavour == OUTER)
+		/* epoll in evpoll is refused. */
+		if (below->flavour == OUTER)
 			return true;
 		/* As in step_poll() */
 		if (w->tells_once && w->asynchronous)
