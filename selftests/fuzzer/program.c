@@ -268,6 +268,9 @@ void program_make(struct program *p, uint64_t seed, bool alone)
 	p->n = 0;
 	for (int i = 0; i < m.twins; i++)
 		p->step[p->n++] = (struct step){ CREATE, { i, make_number(&m, CREATE, 1) } };
+	/* A tower, which few of the steps would build */
+	for (int i = one_in(&m, 4) ? 1 : m.twins; i < m.twins; i++)
+		p->step[p->n++] = (struct step){ NEST, { i - 1, i, make_mask(&m) } };
 	/* Some of them find their slot filled. */
 	for (int i = 0; i < m.slots; i++)
 		make_step(&m, &p->step[p->n++], OPEN);
