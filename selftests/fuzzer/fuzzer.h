@@ -119,6 +119,7 @@ struct child {
  * @nested: a twin has watched a twin
  * @tells_once: there is a file that tells its state to who asks first
  * @asynchronous: the program has files whose events come from interrupts or other tasks
+ * @late: the difference may be that of an interrupt at the wrong time, see fuzz_one()
  * @realtime: PREEMPT_RT, where a wakeup can be preempted between the two sides
  * @interrupted: looks that had to be repeated, as an event came between their halves
  * @steps: done, over all programs
@@ -139,6 +140,7 @@ struct world {
 	bool nested;
 	bool tells_once;
 	bool asynchronous;
+	bool late;
 	bool trace;
 
 	char path[32];
