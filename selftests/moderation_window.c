@@ -343,6 +343,19 @@ TEST_F(window, pollers_wait)
 	close(epoll);
 }
 
+/* A wait takes all that was pending when it began, however many the flush moves at a time */
+TEST_F(window, one_wait_takes_all)
+{
+	int fd[LINES];
+
+	ASSERT_EQ(0, lines_open(fd, LINES));
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, fd, LINES, EPOLLIN | EPOLLET));
+	ASSERT_EQ(0, burst(variant->context, fd, LINES));
+	ASSERT_TRUE(queued_become(self->ep, LINES));
+	EXPECT_EQ(LINES, ep_wait(BY_WAIT, self->ep, self->reader.ev, LINES, 0));
+	lines_close(fd, LINES);
+}
+
 /* An instance that watches one with a window: after the window, and its own on top */
 TEST_F(window, nested)
 {

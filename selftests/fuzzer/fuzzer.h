@@ -86,7 +86,7 @@ struct slot {
  * Settings of the evpoll side: none of them may change what a look returns. Or it is an epoll
  * instance, too, which watches evpoll instances.
  */
-enum flavour { PLAIN, UNBATCHED, WINDOW, OUTER, FLAVOURS };
+enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, FLAVOURS };
 
 /**
  * struct twin - an epoll instance and an evpoll instance
@@ -119,6 +119,7 @@ struct child {
  * @nested: a twin has watched a twin
  * @tells_once: there is a file that tells its state to who asks first
  * @asynchronous: the program has files whose events come from interrupts or other tasks
+ * @late: the difference may be that of an interrupt at the wrong time, see fuzz_one()
  * @realtime: PREEMPT_RT, where a wakeup can be preempted between the two sides
  * @interrupted: looks that had to be repeated, as an event came between their halves
  * @steps: done, over all programs
@@ -139,6 +140,7 @@ struct world {
 	bool nested;
 	bool tells_once;
 	bool asynchronous;
+	bool late;
 	bool trace;
 
 	char path[32];

@@ -141,7 +141,7 @@ static uint32_t make_number(struct maker *m, enum code code, int arg)
 	case READ:
 		return one_in(m, 4) ? 1 + below(m, 5000) : 1 + below(m, 20);
 	case CREATE:
-		return one_in(m, 3) ? below(m, FLAVOURS) : PLAIN;
+		return one_in(m, 2) ? below(m, FLAVOURS) : PLAIN;
 	default:
 		return below(m, 3);
 	}
@@ -243,7 +243,8 @@ static void choose(struct maker *m, bool alone)
 	m->kinds = 1 + below(m, 4);
 	for (int i = 0; i < m->kinds; i++)
 		do {
-			m->chosen[i] = below(m, KINDS);
+			/* Lines are what comes in batches. */
+			m->chosen[i] = one_in(m, 8) ? LINE : below(m, KINDS);
 		} while (m->chosen[i] == PROC_FILE && !alone);
 	m->twins = twins[below(m, 8)];
 	m->slots = 3 + below(m, SLOTS - 2);
@@ -268,6 +269,9 @@ void program_make(struct program *p, uint64_t seed, bool alone)
 	p->n = 0;
 	for (int i = 0; i < m.twins; i++)
 		p->step[p->n++] = (struct step){ CREATE, { i, make_number(&m, CREATE, 1) } };
+	/* A tower, which few of the steps would build */
+	for (int i = one_in(&m, 4) ? 1 : m.twins; i < m.twins; i++)
+		p->step[p->n++] = (struct step){ NEST, { i - 1, i, make_mask(&m) } };
 	/* Some of them find their slot filled. */
 	for (int i = 0; i < m.slots; i++)
 		make_step(&m, &p->step[p->n++], OPEN);

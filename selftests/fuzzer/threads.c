@@ -19,6 +19,7 @@
 #define FILES 10
 #define CONSUMERS 3
 #define PRODUCERS 2
+#define ROUND 16		/* writes, then all is quiet until everything is read */
 #define GENERATIONS 4096	/* more than can be under way at a time */
 #define STOP UINT64_MAX
 
@@ -46,9 +47,11 @@ struct arena {
 	int ep;
 	int outer;		/* watches @ep, or -1 */
 	int stop;
+	pthread_barrier_t round;
 	struct watch watch[FILES];
-	atomic_bool ending;
+	bool ending;
 	atomic_int writing;
+	atomic_int consuming;
 	atomic_ulong steps;
 	atomic_int broken;
 	char why[128];
@@ -95,23 +98,42 @@ static void disarm(struct arena *a, int i)
 	a->steps++;
 }
 
+/* Those who make news and the main thread, at the beginning of a round and at its end */
+static bool round_begins(struct arena *a)
+{
+	pthread_barrier_wait(&a->round);
+	return !a->ending;
+}
+
+static void round_ends(struct arena *a)
+{
+	pthread_barrier_wait(&a->round);
+}
+
+static void change_any(struct arena *a, uint64_t *random)
+{
+	int i = random_next(random) % FILES;
+	struct watch *w = &a->watch[i];
+
+	pthread_mutex_lock(&w->lock);
+	if (random_next(random) % 2) {
+		arm(a, i, EPOLL_CTL_MOD, random_mode(random));
+	} else {
+		disarm(a, i);
+		arm(a, i, EPOLL_CTL_ADD, random_mode(random));
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void *changer_main(void *arg)
 {
 	struct arena *a = arg;
 	uint64_t random = a->watch[0].gen + 99;
 
-	while (!a->ending) {
-		int i = random_next(&random) % FILES;
-		struct watch *w = &a->watch[i];
-
-		pthread_mutex_lock(&w->lock);
-		if (random_next(&random) % 2) {
-			arm(a, i, EPOLL_CTL_MOD, random_mode(&random));
-		} else {
-			disarm(a, i);
-			arm(a, i, EPOLL_CTL_ADD, random_mode(&random));
-		}
-		pthread_mutex_unlock(&w->lock);
+	while (round_begins(a)) {
+		for (int n = random_next(&random) % ROUND; n; n--)
+			change_any(a, &random);
+		round_ends(a);
 	}
 	return NULL;
 }
@@ -188,6 +210,7 @@ static void *consumer_main(void *arg)
 
 	while (consume_some(a, a->by, 1 + n % CONSUMERS * 3))
 		;
+	a->consuming--;
 	return NULL;
 }
 
@@ -208,20 +231,27 @@ static bool put_news(struct watch *w, uint64_t *random)
 	}
 }
 
+static void write_any(struct arena *a, uint64_t *random)
+{
+	struct watch *w = &a->watch[random_next(random) % FILES];
+
+	/* Before, as the reader may be faster */
+	w->written++;
+	if (!put_news(w, random))
+		w->written--;
+	a->steps++;
+}
+
 static void *producer_main(void *arg)
 {
 	static atomic_uint turn;
 	struct arena *a = arg;
 	uint64_t random = turn++;
 
-	while (a->writing-- > 0) {
-		struct watch *w = &a->watch[random_next(&random) % FILES];
-
-		/* Before, as the reader may be faster */
-		w->written++;
-		if (!put_news(w, &random))
-			w->written--;
-		a->steps++;
+	while (round_begins(a)) {
+		while (a->writing-- > 0)
+			write_any(a, &random);
+		round_ends(a);
 	}
 	return NULL;
 }
@@ -266,7 +296,7 @@ static bool arena_open(struct arena *a, struct world *world, enum mechanism by, 
 	return true;
 }
 
-/* All that was written is read, soon. */
+/* All that was written is read, soon: nothing else happens that might wake a consumer. */
 static bool nothing_is_lost(struct arena *a)
 {
 	long long end = now_ms() + SOON;
@@ -285,9 +315,40 @@ static bool nothing_is_lost(struct arena *a)
 	return true;
 }
 
+/* All consumers end: who has the event that says so leaves it to the others. */
+static bool consumers_end(struct arena *a)
+{
+	long long end = now_ms() + SOON;
+
+	eventfd_write(a->stop, 1);
+	while (a->consuming) {
+		if (now_ms() > end) {
+			a->broken++;
+			strcpy(a->why, "a consumer sleeps on an event");
+			return false;
+		}
+		sched_yield();
+	}
+	return true;
+}
+
+static bool rounds(struct arena *a, int writes)
+{
+	for (; writes > 0; writes -= ROUND) {
+		a->writing = ROUND;
+		round_begins(a);
+		round_ends(a);
+		if (!nothing_is_lost(a))
+			return false;
+	}
+	a->ending = true;
+	round_begins(a);
+	return true;
+}
+
 /*
  * So many writes, with threads all over one instance; w->why says what went wrong. If an event is
- * lost the consumers may never end.
+ * lost the threads never end.
  */
 bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes)
 {
@@ -299,18 +360,17 @@ bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes
 		snprintf(w->why, sizeof(w->why), "cannot open files: %s", strerror(errno));
 		return false;
 	}
-	a->writing = writes;
+	pthread_barrier_init(&a->round, NULL, PRODUCERS + 2);
+	a->consuming = CONSUMERS;
 	for (int i = 0; i < CONSUMERS; i++)
 		pthread_create(&consumer[i], NULL, consumer_main, a);
 	for (int i = 0; i < PRODUCERS; i++)
 		pthread_create(&producer[i], NULL, producer_main, a);
 	pthread_create(&changer, NULL, changer_main, a);
-	for (int i = 0; i < PRODUCERS; i++)
-		pthread_join(producer[i], NULL);
-	a->ending = true;
-	pthread_join(changer, NULL);
-	if (nothing_is_lost(a)) {
-		eventfd_write(a->stop, 1);
+	if (rounds(a, writes) && consumers_end(a)) {
+		for (int i = 0; i < PRODUCERS; i++)
+			pthread_join(producer[i], NULL);
+		pthread_join(changer, NULL);
 		for (int i = 0; i < CONSUMERS; i++)
 			pthread_join(consumer[i], NULL);
 	}

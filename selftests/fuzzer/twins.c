@@ -86,20 +86,27 @@ static bool agree(const struct result *r, bool ordered)
 	return !memcmp(sorted[0].ev, sorted[1].ev, r[0].n * sizeof(*r[0].ev));
 }
 
-static int create(int side, enum flavour flavour)
+static void set_flavour(int fd, enum flavour flavour)
 {
 	struct evpoll_params params = {
 		.flags = flavour == UNBATCHED ? EVPOLL_UNBATCHED : 0,
 		.coalesce_usecs = flavour == WINDOW ? 1000000 : 0,
+		.budget = flavour == NARROW ? 1 : 0,
 	};
+
+	ioctl(fd, EVPOLL_IOC_SET_PARAMS, &params);
+}
+
+static int create(int side, enum flavour flavour)
+{
 	int fd, high;
 
 	if (side == EPOLL || flavour == OUTER)
 		fd = epoll_create1(EPOLL_CLOEXEC);
 	else
 		fd = open(EVPOLL_DEV, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (params.flags || params.coalesce_usecs)
-		ioctl(fd, EVPOLL_IOC_SET_PARAMS, &params);
+	if (side == EVPOLL && flavour != PLAIN)
+		set_flavour(fd, flavour);
 	high = fcntl(fd, F_DUPFD_CLOEXEC, TWIN_FD);
 	close(fd);
 	return high;
@@ -124,6 +131,8 @@ static void step_destroy(struct twin *t)
 {
 	if (!t->open)
 		return;
+	/* It may live on, in a child, where end_windows() does not get at it. */
+	set_flavour(t->fd[EVPOLL], PLAIN);
 	for (int side = 0; side < 2; side++) {
 		close(t->fd[side]);
 		/* The two sides would find different files behind an old number. */
@@ -157,13 +166,19 @@ static void set_error(struct result *r, int i, int error, unsigned int slot)
 	r->changes = true;
 }
 
-/* Both sides have the same to say about the change. */
+/*
+ * Both sides have the same to say about the change. Some files have evpoll's side on their wait
+ * queue first: a wakeup that one side takes for itself does not come to the other.
+ */
 static bool step_change(struct world *w, struct twin *t, int op, const int *fd, const struct step *s)
 {
+	int first = s->code == ADD && s->arg[1] % 2 ? EVPOLL : EPOLL;
 	struct result r[2] = {};
 	struct evpoll_ctl c;
 
-	for (int side = 0; side < 2; side++) {
+	for (int i = 0; i < 2; i++) {
+		int side = i ^ first;
+
 		c = change_of(w, op, fd[side], s, s->arg[1]);
 		set_error(&r[side], 0, change(t, side, &c), s->arg[1]);
 		/* A chain that goes through both kinds is not as long on evpoll's side. */
@@ -198,7 +213,23 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 static bool has_order(const struct world *w, const struct twin *t)
 {
 	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !(w->asynchronous && (t->nests || t->exclusive));
+	       !(w->windowed && t->nests) && !(w->asynchronous && (t->nests || t->exclusive));
+}
+
+/*
+ * An instance hears late of what waits for the end of a window below it: now, as a window ends when
+ * one is set. Several may stand on top of each other.
+ */
+static void end_windows(const struct world *w, const struct twin *t)
+{
+	if (!w->windowed || !t->nests)
+		return;
+	for (int i = 0; i < TWINS * TWINS; i++) {
+		const struct twin *below = &w->twin[i % TWINS];
+
+		if (below->open && below->flavour == WINDOW)
+			set_flavour(below->fd[EVPOLL], WINDOW);
+	}
 }
 
 static void wait_once(const struct twin *t, int side, enum how how, struct epoll_event *to, int max,
@@ -224,7 +255,7 @@ static void wait_once(const struct twin *t, int side, enum how how, struct epoll
 }
 
 /* Changes, and a wait that does not block, in one call */
-static void wait_changing(const struct twin *t, const struct evpoll_ctlv *ctlv, struct result *r)
+static void wait_changing(const struct twin *t, struct evpoll_ctlv *ctlv, struct result *r)
 {
 	struct timespec now = {};
 	struct evpoll_wait wait = {
@@ -235,6 +266,7 @@ static void wait_changing(const struct twin *t, const struct evpoll_ctlv *ctlv, 
 	r->changes = false;
 	r->n = ioctl(t->fd[EVPOLL], EVPOLL_IOC_WAIT, &wait);
 	r->error = r->n < 0 ? errno : 0;
+	*ctlv = wait.ctlv;
 }
 
 /* Joins what a look has brought to what earlier ones have. */
@@ -256,9 +288,10 @@ static void join(struct result *all, const struct result *more)
 
 /*
  * An interrupt may have come between the two halves of the look: then the side that was first will
- * say so in its next one. What only one side ever says is a difference.
+ * say so in its next one. What only one side ever says is a difference. So is another order: what
+ * was there before the interrupt stands as it stood.
  */
-static bool look_again(struct world *w, struct twin *t, struct result *r)
+static bool look_again(struct world *w, struct twin *t, struct result *r, bool ordered)
 {
 	long long end = now_ms() + 300;
 	struct result more[2];
@@ -271,13 +304,14 @@ static bool look_again(struct world *w, struct twin *t, struct result *r)
 			wait_once(t, side, BY_CALL, more[side].ev, LOOK, &more[side]);
 			join(&r[side], &more[side]);
 		}
-		if (agree(r, false)) {
+		if (agree(r, ordered)) {
 			t->shuffled = true;
 			w->interrupted++;
 			return true;
 		}
 		sched_yield();
 	} while (now_ms() < end);
+	w->late = agree(r, false) || (t->nests && r[EVPOLL].n > r[EPOLL].n);
 	return false;
 }
 
@@ -297,12 +331,18 @@ static struct epoll_event *bad_buffer(int room)
 static bool looks_agree(struct world *w, struct twin *t, struct result *r)
 {
 	struct result first[2];
+	bool ordered = has_order(w, t);
 
 	trace(w, "the look", r);
-	if (agree(r, has_order(w, t)))
+	if (agree(r, ordered))
 		return true;
+	/* No event came: only the order differs. */
+	if (agree(r, false)) {
+		w->late = w->asynchronous;
+		return differ(w, "the order", r);
+	}
 	memcpy(first, r, sizeof(first));
-	if (w->asynchronous && look_again(w, t, r))
+	if (w->asynchronous && look_again(w, t, r, ordered))
 		return true;
 	return differ(w, "the look", first);
 }
@@ -316,6 +356,7 @@ static bool look(struct world *w, struct twin *t, enum how how, int max, int roo
 		max = LOOK;
 	if (!ordered)
 		room = -1;
+	end_windows(w, t);
 	for (int side = 0; side < 2; side++)
 		wait_once(t, side, how, room < 0 ? r[side].ev : bad_buffer(room), max, &r[side]);
 	return looks_agree(w, t, r);
@@ -340,6 +381,7 @@ static bool step_poll(struct world *w, struct twin *t)
 	/* It asks for one event, and which one that is depends on the order. */
 	if (w->tells_once && !has_order(w, t))
 		return true;
+	end_windows(w, t);
 	do {
 		for (int side = 0; side < 2; side++)
 			poll_once(t, side, &r[side]);
@@ -351,6 +393,20 @@ static bool step_poll(struct world *w, struct twin *t)
 
 /* Changes for several slots: one after the other for epoll, in one call for evpoll. */
 #define MANY 4
+
+/* What the call says of its changes as a whole. @r: what they returned on epoll */
+static bool counts_agree(struct world *w, const struct evpoll_ctlv *ctlv, const struct result *r)
+{
+	unsigned int failed = 0;
+
+	for (int i = 0; i < MANY; i++)
+		failed += r->ev[i].events != 0;
+	if (ctlv->done == MANY && ctlv->failed == failed)
+		return true;
+	snprintf(w->why, sizeof(w->why), "the changes: evpoll has done %u, %u failed; epoll %d, %u\n",
+		 ctlv->done, ctlv->failed, MANY, failed);
+	return false;
+}
 
 static bool step_many(struct world *w, struct twin *t, int op, const struct step *s, bool wait)
 {
@@ -370,16 +426,21 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
 		t->exclusive = true;
 	if (wait) {
+		end_windows(w, t);
 		wait_once(t, EPOLL, BY_CALL, looked[EPOLL].ev, LOOK, &looked[EPOLL]);
 		wait_changing(t, &ctlv, &looked[EVPOLL]);
 	} else {
-		ioctl(t->fd[EVPOLL], EVPOLL_IOC_CTLV, &ctlv);
+		/* It returns their number, too. */
+		if (ioctl(t->fd[EVPOLL], EVPOLL_IOC_CTLV, &ctlv) != (int)ctlv.failed)
+			ctlv.failed = -1;
 	}
 	for (int i = 0; i < MANY; i++)
 		set_error(&r[EVPOLL], i, -c[EVPOLL][i].result, (s->arg[1] + i) % SLOTS);
 	trace(w, "the changes", r);
 	if (!agree(r, true))
 		return differ(w, "the changes", r);
+	if (!counts_agree(w, &ctlv, &r[EPOLL]))
+		return false;
 	return !wait || looks_agree(w, t, looked);
 }
 
@@ -411,8 +472,8 @@ bool twin_step(struct world *w, const struct step *s)
 	case DEL:
 		return step_change(w, t, EPOLL_CTL_DEL, slot->fd, s);
 	case NEST:
-		/* A window delays what an instance above is told; epoll in evpoll is refused. */
-		if (below->flavour == WINDOW || below->flavour == OUTER)
+		/* epoll in evpoll is refused. */
+		if (below->flavour == OUTER)
 			return true;
 		/* As in step_poll() */
 		if (w->tells_once && w->asynchronous)

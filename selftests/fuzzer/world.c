@@ -87,6 +87,7 @@ void world_clear(struct world *w)
 	w->nested = false;
 	w->tells_once = false;
 	w->asynchronous = false;
+	w->late = false;
 	w->why[0] = 0;
 }
 

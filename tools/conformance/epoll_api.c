@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "pass.h"
+#include "../../selftests/evpoll_pass.h"
+#include "../../selftests/evpoll_task.h"
 
 /* A call that must fail with -1 and this errno. */
 #define EXPECT_ERRNO(expected, call) do {					\
@@ -229,14 +230,6 @@ TEST_F(api, pwait2_times)
 	EXPECT_EQ(0, epoll_pwait2(self->ep, &self->ev, 1, &ts, NULL));
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 /* epoll_wait(2): a timeout in ms is waited for in full, any negative one is for ever */
 TEST_F(api, timeouts)
 {
@@ -339,7 +332,7 @@ TEST_F(api, fork)
 			_exit(1);
 		_exit(epoll_ctl(self->ep, EPOLL_CTL_DEL, self->fd, NULL) ? 2 : 0);
 	}
-	EXPECT_EQ(0, status_of(pid));
+	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(0, epoll_wait(self->ep, &self->ev, 1, 0));
 }
 
@@ -366,7 +359,7 @@ TEST_F(api, exec)
 		execl("/proc/self/exe", "epoll_api", "after_exec", number, NULL);
 		_exit(9);
 	}
-	EXPECT_EQ(0, status_of(pid));
+	EXPECT_EQ(0, reap(pid));
 }
 
 /* unix(7) SCM_RIGHTS: a child makes an instance, adds a file of its own, and sends it */
@@ -390,7 +383,7 @@ TEST(passed)
 	ASSERT_LE(0, ep);
 	EXPECT_EQ(0, got_it(ep));
 	EXPECT_EQ(1, write(socks[0], "x", 1));
-	EXPECT_EQ(0, status_of(pid));
+	EXPECT_EQ(0, reap(pid));
 	close(ep);
 }
 

@@ -15,6 +15,7 @@
 #include <evpoll.h>
 
 #include "kselftest_harness.h"
+#include "../../selftests/evpoll_task.h"
 
 /* A call that must fail with -1 and this errno. */
 #define EXPECT_ERRNO(expected, call) do {					\
@@ -98,14 +99,6 @@ TEST_F(library, wait)
 	EXPECT_ERRNO(EINVAL, evpoll_wait(self->ep, &self->ev, 0, 0));
 	EXPECT_ERRNO(EINVAL, evpoll_wait(self->ep, &self->ev, -1, 0));
 	EXPECT_ERRNO(ENOTTY, evpoll_wait(self->fd, &self->ev, 1, 0));
-}
-
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
 /* Timeouts are in ms, s and ns: none is over before its time, and each is over. */

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "pass.h"
+#include "../../selftests/evpoll_pass.h"
+#include "../../selftests/evpoll_task.h"
 
 #define MISSING "libevpoll-preload: /dev/evpoll: No such file or directory"
 
@@ -86,7 +87,7 @@ FIXTURE_SETUP(preload)
 FIXTURE_TEARDOWN(preload)
 {
 	close(self->socks[0]);
-	EXPECT_EQ(0, status_of(self->pid));
+	EXPECT_EQ(0, reap(self->pid));
 	close(self->epoll);
 	close(self->fd);
 }
@@ -238,7 +239,7 @@ static int without_device(int ep, char *log, size_t size)
 		n += more;
 	}
 	close(pipes[0]);
-	return status_of(pid);
+	return reap(pid);
 }
 
 /* Without the device epoll does it, and one line says so; an evpoll instance still works. */

@@ -4,6 +4,7 @@
  * None of them blocks.
  */
 #include "stress.h"
+#include "../../selftests/evpoll_pass.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -198,48 +199,16 @@ bool new_file(int at, uint64_t *rnd)
 bool send_file(uint64_t *rnd)
 {
 	int fd = one_in(rnd, 2) ? random_instance(rnd) : random_fd(rnd);
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(fd))];
-	} u = { .buf = "" };
-	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(shared->sock[0], &msg, MSG_DONTWAIT) == 1;
+	return !send_fd(shared->sock[0], fd);
 }
 
 /* @at: where to put it, or -1: nowhere */
 bool receive_file(int at)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} u;
-	char c;
-	struct iovec iov = { .iov_base = &c, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
-	};
-	struct cmsghdr *cmsg;
-	int fd;
+	int fd = recv_fd(shared->sock[1]);
 
-	if (recvmsg(shared->sock[1], &msg, MSG_DONTWAIT) != 1)
-		return false;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
-		return false;
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	if (at >= 0)
 		return put(fd, at);
-	close(fd);
-	return true;
+	return !close(fd);
 }

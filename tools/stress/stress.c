@@ -192,7 +192,7 @@ static void prepare(uint64_t *rnd)
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_DGRAM, 0, shared->sock)) {
+	if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, shared->sock)) {
 		printf("Bail out! %s\n", strerror(errno));
 		exit(1);
 	}

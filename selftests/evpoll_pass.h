@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Descriptors over a unix socket, and children, for the tests here. */
-#ifndef PASS_H
-#define PASS_H
+/* File descriptors over a unix socket. Without the test harness: tools/ uses it too. */
+#ifndef EVPOLL_PASS_H
+#define EVPOLL_PASS_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 static inline int send_fd(int sock, int fd)
 {
@@ -39,19 +41,16 @@ static inline int recv_fd(int sock)
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
 	};
-	int fd = -1;
+	struct cmsghdr *cmsg;
+	int fd;
 
-	if (recvmsg(sock, &msg, 0) == 1 && CMSG_FIRSTHDR(&msg))
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	if (recvmsg(sock, &msg, 0) != 1)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	return fd;
 }
 
-/* Exit status of a child, -1 if it did not exit by itself. */
-static inline int status_of(pid_t pid)
-{
-	int status;
-
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-#endif /* PASS_H */
+#endif /* EVPOLL_PASS_H */
