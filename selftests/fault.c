@@ -416,7 +416,7 @@ static int allocations(const FIXTURE_DATA(fault) *self, const char *parameters)
  * ends where the parameters are read, and is left out: some of it warns when memory runs out. From
  * the last allocation back, as far as a slow machine gets in its time.
  */
-TEST_F_TIMEOUT(fault_load, load, 280)
+TEST_F_TIMEOUT(fault_load, load, 800)
 {
 	long long end = now_ms() + LOAD_MS;
 	int failed = 0, first, last, n, ret, err;

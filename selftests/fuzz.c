@@ -46,7 +46,7 @@ FIXTURE_TEARDOWN(fuzz)
 }
 
 /* The same programs each time */
-TEST_F_TIMEOUT(fuzz, programs, 250)
+TEST_F_TIMEOUT(fuzz, programs, 800)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		EXPECT_TRUE(fuzz_one(&world, seed));
@@ -72,7 +72,7 @@ FIXTURE_TEARDOWN(threads)
 }
 
 /* No event is lost, none comes after DEL, none twice with ONESHOT */
-TEST_F_TIMEOUT(threads, hold, 250)
+TEST_F_TIMEOUT(threads, hold, 800)
 {
 	for (int seed = 1; seed <= 6; seed++) {
 		ASSERT_TRUE(threads_agree(&world, variant->by, seed, 1000))

@@ -220,7 +220,7 @@ FIXTURE_TEARDOWN(many)
 #define MANY 5000
 
 /* R35: 5000 files, with numbers far above 1024: all are reported, each once, in one wait */
-TEST_F_TIMEOUT(many, all_reported, 250)
+TEST_F_TIMEOUT(many, all_reported, 800)
 {
 	struct epoll_event *ev = calloc(MANY + 1, sizeof(*ev));
 	bool *seen = calloc(16384, sizeof(*seen));
@@ -256,7 +256,7 @@ TEST_F(many, highest_number)
 }
 
 /* R34: /proc/PID/fdinfo shows all of a large set, in epoll's format */
-TEST_F_TIMEOUT(many, fdinfo, 250)
+TEST_F_TIMEOUT(many, fdinfo, 800)
 {
 	bool *seen = calloc(16384, sizeof(*seen));
 	char path[64], line[256];
@@ -290,7 +290,7 @@ TEST_F_TIMEOUT(many, fdinfo, 250)
 }
 
 /* R35: so many events at once through a small buffer: none twice, none lost (R32) */
-TEST_F_TIMEOUT(many, small_buffer, 250)
+TEST_F_TIMEOUT(many, small_buffer, 800)
 {
 	int *seen = calloc(16384, sizeof(*seen));
 	struct epoll_event ev[7];
@@ -328,7 +328,7 @@ static long long stat_in(const char *path, const char *key)
 }
 
 /* DESIGN 4.4: items are charged to the memory cgroup of the process that adds them */
-TEST_F_TIMEOUT(many, memory_cgroup, 250)
+TEST_F_TIMEOUT(many, memory_cgroup, 800)
 {
 	char group[64], procs[96], stat[96];
 	long long before, after;

@@ -339,7 +339,7 @@ static int traffic_end(struct traffic *t)
 }
 
 /* issue 2: 50 times under use: closes, events and timers go on through unload and load */
-TEST_F_TIMEOUT(module, fifty_times, 240)
+TEST_F_TIMEOUT(module, fifty_times, 800)
 {
 	struct epoll_event ev[FILES];
 	struct traffic t;
