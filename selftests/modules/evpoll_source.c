@@ -131,8 +131,10 @@ static void source_fire(struct source_burst *burst)
 	div_u64_rem(total - burst->left, burst->arg.nr, &at);
 	line = burst->lines[at];
 	spin_lock_irqsave(&line->wait.lock, flags);
-	if (!line->event.count++)
+	if (!line->event.count)
 		line->event.first_ns = ktime_get_ns();
+	/* Pairs with READ_ONCE() in source_poll(). */
+	WRITE_ONCE(line->event.count, line->event.count + 1);
 	wake_up_locked_poll(&line->wait, EPOLLIN | EPOLLRDNORM);
 	spin_unlock_irqrestore(&line->wait.lock, flags);
 	WRITE_ONCE(burst->left, burst->left - 1);
@@ -358,7 +360,8 @@ static ssize_t source_read(struct file *file, char __user *buf, size_t size, lof
 	size = size < sizeof(event) ? sizeof(event.count) : sizeof(event);
 	spin_lock_irq(&line->wait.lock);
 	event = line->event;
-	line->event.count = 0;
+	/* Pairs with READ_ONCE() in source_poll(). */
+	WRITE_ONCE(line->event.count, 0);
 	spin_unlock_irq(&line->wait.lock);
 	if (!event.count)
 		return -EAGAIN;
@@ -370,6 +373,7 @@ static __poll_t source_poll(struct file *file, poll_table *pt)
 	struct source_line *line = file->private_data;
 
 	poll_wait(file, &line->wait, pt);
+	/* Pairs with WRITE_ONCE() in source_fire() and source_read(). */
 	return READ_ONCE(line->event.count) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 

@@ -14,14 +14,21 @@ static int load(void)
 	return ret;
 }
 
-static int unload(void)
+/* Until the end: workers that have ended leave instances on their way in the socket. */
+static bool unload(void)
 {
 	long long end = now_ms() + HANG_MS;
-	int ret;
 
-	while ((ret = syscall(SYS_delete_module, "evpoll", O_NONBLOCK)) && now_ms() < end)
+	while (syscall(SYS_delete_module, "evpoll", O_NONBLOCK)) {
+		if (shared->stop)
+			return false;
+		if (now_ms() > end) {
+			shared->stuck++;
+			return false;
+		}
 		usleep(1000);
-	return ret;
+	}
+	return true;
 }
 
 void load_and_unload(uint64_t seed)
@@ -34,9 +41,7 @@ void load_and_unload(uint64_t seed)
 		load();
 		usleep(500000 + random_below(&rnd, 4000000));
 		shared->quiet = true;
-		if (unload())
-			shared->stuck++;
-		else if (!load())
+		if (unload() && !load())
 			shared->loads++;
 		shared->quiet = false;
 	}

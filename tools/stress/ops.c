@@ -246,15 +246,15 @@ const struct op ops[] = {
 	{ "file", 8, op_file },
 	{ "dup", 4, op_dup },
 	{ "close", 2, op_close },
-	{ "ctl", 40, op_ctl },
-	{ "ctlv", 8, op_ctlv },
-	{ "wait", 16, op_wait },
+	{ "ctl", 40, op_ctl, true },
+	{ "ctlv", 8, op_ctlv, true },
+	{ "wait", 16, op_wait, true },
 	{ "read", 8, op_read },
-	{ "poll", 4, op_poll },
+	{ "poll", 4, op_poll, true },
 	{ "epoll", 4, op_epoll },
 	{ "params", 3, op_params },
-	{ "write", 20, op_write },
-	{ "drain", 16, op_drain },
+	{ "write", 20, op_write, true },
+	{ "drain", 16, op_drain, true },
 	{ "burst", 8, op_burst },
 	{ "signal", 1, op_signal },
 	{ "send", 3, op_send },
@@ -278,12 +278,22 @@ static int random_op(uint64_t *rnd)
 	return i;
 }
 
+/*
+ * Some operations come again and again, with the same random numbers: races of a few instructions
+ * need two tasks that do nothing else for a while.
+ */
 void step(struct thread_state *state, uint64_t *rnd)
 {
 	int op = random_op(rnd);
+	int times = ops[op].again && one_in(rnd, 8) ? 1 + random_below(rnd, 128) : 1;
+	uint64_t same;
 
 	state->op = op;
-	state->steps++;
-	if (ops[op].fn(rnd))
-		shared->done[op]++;
+	do {
+		same = *rnd;
+		state->steps++;
+		if (ops[op].fn(&same))
+			shared->done[op]++;
+	} while (--times && !shared->stop && !shared->quiet);
+	*rnd = same;
 }

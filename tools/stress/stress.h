@@ -87,11 +87,13 @@ extern struct shared *shared;
  * @name: as shown
  * @weight: how often it comes, compared with the others
  * @fn: does it; whether it succeeded, which it need not
+ * @again: is worth doing many times in a row
  */
 struct op {
 	const char *name;
 	unsigned int weight;
 	bool (*fn)(uint64_t *rnd);
+	bool again;
 };
 
 extern const struct op ops[];
@@ -131,15 +133,24 @@ static inline bool one_in(uint64_t *rnd, unsigned int n)
 	return !random_below(rnd, n);
 }
 
+/*
+ * Every other time the one whose turn it is, for a while and for all tasks: what races, races for
+ * the same thing. Each number has its turn, and with primes, each pair.
+ */
+static inline unsigned int random_or_hot(uint64_t *rnd, unsigned int n, unsigned int turn_ms)
+{
+	return one_in(rnd, 2) ? random_below(rnd, n) : now_ms() / turn_ms % n;
+}
+
 static inline int random_fd(uint64_t *rnd)
 {
-	return FIRST_FD + random_below(rnd, FILES);
+	return FIRST_FD + random_or_hot(rnd, FILES, 211);
 }
 
 static inline int random_instance(uint64_t *rnd)
 {
 	/* or something that is none */
-	return one_in(rnd, 16) ? random_fd(rnd) : FIRST_FD + (int)random_below(rnd, INSTANCES);
+	return one_in(rnd, 16) ? random_fd(rnd) : FIRST_FD + (int)random_or_hot(rnd, INSTANCES, 307);
 }
 
 /* files.c */
