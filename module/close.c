@@ -38,10 +38,15 @@ static u32 evpoll_watched_hash(const void *key, u32 len, u32 seed)
 }
 
 /*
- * A lookup without a lock may come to an item that was removed, and to one that its memory has
- * become. That one is of another file, as nobody adds an item of a file in its __fput(), and its
- * chain ends with the mark of another bucket, at which the lookup begins anew.
+ * Items that took the place of another in the table. A lookup has no lock of the chain that it
+ * goes along, as f_lock is one file's, and may stand on an item that was removed, and on what its
+ * memory has become: an item of another file, as nobody adds one of a file in its __fput(), or the
+ * caller holds f_lock. If that one was inserted, it stands at the head of a chain, and the lookup
+ * goes all along it, or comes to the mark of another bucket and begins anew. If it took a place in
+ * the middle, the lookup has passed over items: it must begin anew as well.
  */
+static atomic_t evpoll_replaced = ATOMIC_INIT(0);
+
 static int evpoll_watched_cmp(struct rhashtable_compare_arg *arg, const void *object)
 {
 	const struct evpoll_item *item = object;
@@ -68,10 +73,22 @@ static const struct rhashtable_params evpoll_watched_params = {
 static struct evpoll_item *evpoll_watched_first(struct file *file)
 {
 	struct evpoll *ep = file->private_data;
+	struct evpoll_item *item;
+	int replaced;
 
 	if (is_evpoll_file(file))
 		return list_first_entry_or_null(&ep->watchers, struct evpoll_item, siblings);
-	return rhashtable_lookup_fast(&evpoll_watched, &file, evpoll_watched_params);
+	do {
+		/*
+		 * Both pair with atomic_inc_return() in evpoll_unwatch(). With its count, we do not
+		 * come to the item in its old place; and if we went on from its new one, the count
+		 * has changed.
+		 */
+		replaced = atomic_read_acquire(&evpoll_replaced);
+		item = rhashtable_lookup_fast(&evpoll_watched, &file, evpoll_watched_params);
+		smp_rmb();
+	} while (!item && atomic_read(&evpoll_replaced) != replaced);
+	return item;
 }
 
 static void evpoll_watch_instance(struct evpoll_item *item, struct evpoll *below)
@@ -127,9 +144,12 @@ void evpoll_unwatch(struct evpoll_item *item)
 	if (list_empty(&item->siblings)) {
 		rhashtable_remove_fast(&evpoll_watched, &item->watched, evpoll_watched_params);
 	} else {
-		if (evpoll_watched_first(item->file) == item)
+		if (evpoll_watched_first(item->file) == item) {
+			/* Orders what @next was before, and its place now: see evpoll_watched_first(). */
+			atomic_inc_return(&evpoll_replaced);
 			rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
 						evpoll_watched_params);
+		}
 		list_del(&item->siblings);
 	}
 	spin_unlock(&item->file->f_lock);

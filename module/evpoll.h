@@ -70,8 +70,9 @@
  *
  * Removal (evpoll_item_remove()) goes along the way of an event: off the wait queues, so that
  * no callback runs any more; off pending and ready; out of the table of watched files and the
- * tree. Then the memory may be another item at once. Who looks into that table under RCU alone, the
- * hook, may still stand on it (SLAB_TYPESAFE_BY_RCU): it reads @watched and @file, and finds out.
+ * tree. Then the memory may be another item at once. Who looks into that table, under RCU as far as
+ * other files' items go, may still stand on it (SLAB_TYPESAFE_BY_RCU): it reads @watched and @file,
+ * and finds out, see evpoll_replaced in close.c.
  *
  * The instance goes when its file, its items, NAPI and the timer have let go of it
  * (evpoll_put()). So under the lock of a file's items their instances are there.
@@ -541,7 +542,7 @@ static inline bool evpoll_stays(const struct evpoll_item *item)
  */
 static inline bool evpoll_scan_has_more(const struct evpoll *ep)
 {
-	/* Stored with WRITE_ONCE() in evpoll_unlink(), and without by list_del(): data_race(). */
+	/* Stored with WRITE_ONCE() with the cursor, and without with the list's links: data_race(). */
 	return data_race(READ_ONCE(ep->scan.prev)) != READ_ONCE(ep->cursor);
 }
 

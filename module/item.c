@@ -78,7 +78,8 @@ static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, struct file *fil
 		return NULL;
 	/*
 	 * Somebody may still stand on it who looks through the table of watched files: @watched
-	 * keeps its value until evpoll_watch(). Pairs with READ_ONCE() in evpoll_watched_cmp().
+	 * keeps its value until the item goes there itself, see evpoll_replaced. Pairs with
+	 * READ_ONCE() in evpoll_watched_cmp().
 	 */
 	WRITE_ONCE(item->file, file);
 	item->fd = ctl->fd;

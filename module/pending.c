@@ -210,8 +210,11 @@ void evpoll_dequeue(struct evpoll_item *item)
 	struct evpoll *ep = evpoll_of(item);
 	bool pending;
 
-	/* Mostly. Who had set it let go of a lock since, or of the file. */
-	if (!test_bit(EVPOLL_QUEUED, &item->state))
+	/*
+	 * Mostly. Who had set it let go of a lock since, or of the file; who cleared it, in
+	 * evpoll_leave(), with which this pairs, is done with the item.
+	 */
+	if (!test_bit_acquire(EVPOLL_QUEUED, &item->state))
 		return;
 	for (;;) {
 		spin_lock_irq(&ep->waiters.lock);
