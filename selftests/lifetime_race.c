@@ -487,4 +487,77 @@ TEST_F(race, closed_by_the_receiver)
 	EXPECT_TRUE(ep_items_become(self->ep, 0));
 }
 
+/*
+ * The memory of an item becomes another item at once. Files move between two instances, so that
+ * each time a new item of theirs takes the place of the old one among the watched files; what is
+ * between has been an item of yet another file.
+ */
+#define MOVERS 8
+
+struct movers {
+	enum mechanism by;
+	int ep[2];
+	int fd[MOVERS];
+	int other[MOVERS];
+	_Atomic bool stop;
+	bool failed;
+};
+
+static void *moving(void *arg)
+{
+	struct movers *m = arg;
+
+	for (unsigned int i = 0; !m->stop && !m->failed; i++) {
+		int at = i % MOVERS, to = ~i / MOVERS & 1;
+
+		m->failed = ep_add(m->by, m->ep[to], m->other[at], EPOLLIN) ||
+			    ep_del(m->by, m->ep[to], m->other[at]) ||
+			    ep_add(m->by, m->ep[to], m->fd[at], EPOLLIN) ||
+			    ep_del(m->by, m->ep[!to], m->fd[at]);
+	}
+	return NULL;
+}
+
+static bool movers_start(struct movers *m, pthread_t *thread)
+{
+	for (int i = 0; i < 2; i++)
+		m->ep[i] = ep_create(m->by, O_CLOEXEC);
+	for (int i = 0; i < MOVERS; i++) {
+		m->fd[i] = eventfd(0, EFD_CLOEXEC);
+		m->other[i] = eventfd(0, EFD_CLOEXEC);
+		if (ep_add(m->by, m->ep[0], m->fd[i], EPOLLIN))
+			return false;
+	}
+	return !pthread_create(thread, NULL, moving, m);
+}
+
+/* Each closed file is found among the watched ones, whatever moves there. */
+TEST_F(race, close_beside_moving_items)
+{
+	struct movers m = { .by = variant->by };
+	long long end = now_ms() + RACE_MS;
+	int fd[MOVERS];
+	pthread_t thread;
+
+	ASSERT_TRUE(movers_start(&m, &thread));
+	while (now_ms() < end && !ep_items(self->ep)) {
+		for (int i = 0; i < MOVERS; i++) {
+			fd[i] = eventfd(0, EFD_CLOEXEC);
+			EXPECT_EQ(0, ep_add(variant->by, self->ep, fd[i], EPOLLIN));
+		}
+		for (int i = 0; i < MOVERS; i++)
+			close(fd[i]);
+	}
+	EXPECT_EQ(0, ep_items(self->ep));
+	m.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_FALSE(m.failed);
+	for (int i = 0; i < 2; i++)
+		close(m.ep[i]);
+	for (int i = 0; i < MOVERS; i++) {
+		close(m.fd[i]);
+		close(m.other[i]);
+	}
+}
+
 TEST_HARNESS_MAIN
