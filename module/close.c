@@ -80,7 +80,7 @@ static struct evpoll_item *evpoll_watched_first(struct file *file)
 		return list_first_entry_or_null(&ep->watchers, struct evpoll_item, siblings);
 	do {
 		/*
-		 * Both pair with atomic_inc_return() in evpoll_unwatch(). With its count, we do not
+		 * Both pair with atomic_inc_return() in evpoll_leave_ring(). With its count, we do not
 		 * come to the item in its old place; and if we went on from its new one, the count
 		 * has changed.
 		 */
@@ -130,28 +130,32 @@ int evpoll_watch(struct evpoll_item *item)
 	return error ? -ENOMEM : 0;
 }
 
-/* Out of the ring, which may have a new first one then. See evpoll_item_remove(). */
+/* Out of the ring, which may have a new first one then. Caller holds f_lock. */
+static noinline void evpoll_leave_ring(struct evpoll_item *item)
+{
+	struct evpoll_item *next = list_next_entry(item, siblings);
+
+	if (evpoll_watched_first(item->file) == item) {
+		/* Orders what @next was before, and its place now: see evpoll_watched_first(). */
+		atomic_inc_return(&evpoll_replaced);
+		rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
+					evpoll_watched_params);
+	}
+	list_del(&item->siblings);
+}
+
+/* From the items of the file. See evpoll_item_remove(). */
 void evpoll_unwatch(struct evpoll_item *item)
 {
-	struct evpoll_item *next;
-
 	if (is_evpoll_file(item->file)) {
 		evpoll_unwatch_instance(item, item->file->private_data);
 		return;
 	}
 	spin_lock(&item->file->f_lock);
-	next = list_next_entry(item, siblings);
-	if (list_empty(&item->siblings)) {
+	if (list_empty(&item->siblings))
 		rhashtable_remove_fast(&evpoll_watched, &item->watched, evpoll_watched_params);
-	} else {
-		if (evpoll_watched_first(item->file) == item) {
-			/* Orders what @next was before, and its place now: see evpoll_watched_first(). */
-			atomic_inc_return(&evpoll_replaced);
-			rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,
-						evpoll_watched_params);
-		}
-		list_del(&item->siblings);
-	}
+	else
+		evpoll_leave_ring(item);
 	spin_unlock(&item->file->f_lock);
 }
 
