@@ -80,12 +80,12 @@ static struct evpoll_item *evpoll_watched_first(struct file *file)
 		return list_first_entry_or_null(&ep->watchers, struct evpoll_item, siblings);
 	do {
 		/*
-		 * Both pair with atomic_inc_return() in evpoll_leave_ring(). With its count, we do not
-		 * come to the item in its old place; and if we went on from its new one, the count
-		 * has changed.
+		 * Pairs with atomic_inc_return() in evpoll_leave_ring(): with its count, we do not
+		 * come to the item in its old place.
 		 */
 		replaced = atomic_read_acquire(&evpoll_replaced);
 		item = rhashtable_lookup_fast(&evpoll_watched, &file, evpoll_watched_params);
+		/* Pairs with the same: if we went on from its new place, the count has changed. */
 		smp_rmb();
 	} while (!item && atomic_read(&evpoll_replaced) != replaced);
 	return item;

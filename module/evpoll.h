@@ -542,7 +542,7 @@ static inline bool evpoll_stays(const struct evpoll_item *item)
  */
 static inline bool evpoll_scan_has_more(const struct evpoll *ep)
 {
-	/* Stored with WRITE_ONCE() with the cursor, and without with the list's links: data_race(). */
+	/* The cursor is stored with WRITE_ONCE(), the list's links are not: data_race(). */
 	return data_race(READ_ONCE(ep->scan.prev)) != READ_ONCE(ep->cursor);
 }
 
@@ -570,8 +570,8 @@ static inline void evpoll_scan_keep(struct evpoll_item *item, u64 noted_ns)
 }
 
 /*
- * Takes the mutex, and nest_mutex with it if the change is an ADD to the graph of instances. Returns
- * whether it is, for evpoll_ctl_unlock(), or an error.
+ * Takes the mutex, and nest_mutex with it if the change is an ADD to the graph of instances.
+ * Returns whether it is, for evpoll_ctl_unlock(), or an error.
  */
 static inline int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
 {

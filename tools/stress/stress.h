@@ -150,7 +150,8 @@ static inline int random_fd(uint64_t *rnd)
 static inline int random_instance(uint64_t *rnd)
 {
 	/* or something that is none */
-	return one_in(rnd, 16) ? random_fd(rnd) : FIRST_FD + (int)random_or_hot(rnd, INSTANCES, 307);
+	return one_in(rnd, 16) ? random_fd(rnd) :
+				 FIRST_FD + (int)random_or_hot(rnd, INSTANCES, 307);
 }
 
 /* files.c */
