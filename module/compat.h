@@ -54,16 +54,15 @@ static inline struct kmem_cache *compat_kmem_cache_rcu(const char *name, unsigne
 						       unsigned int freeptr_offset,
 						       slab_flags_t flags)
 {
-	flags |= SLAB_TYPESAFE_BY_RCU;
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 	struct kmem_cache_args args = {
 		.freeptr_offset = freeptr_offset,
 		.use_freeptr_offset = true,
 	};
 
-	return kmem_cache_create(name, size, &args, flags);
+	return kmem_cache_create(name, size, &args, flags | SLAB_TYPESAFE_BY_RCU);
 #else
-	return kmem_cache_create(name, size, 0, flags, NULL);
+	return kmem_cache_create(name, size, 0, flags | SLAB_TYPESAFE_BY_RCU, NULL);
 #endif
 }
 

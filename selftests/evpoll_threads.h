@@ -43,7 +43,7 @@ static inline int poke(int wr)
 	return write(wr, &one, sizeof(one)) == sizeof(one) ? 0 : -1;
 }
 
-/* Voluntary context switches of a thread, once it sleeps for good: off its CPU and in a system call. */
+/* Voluntary context switches of a thread, once it sleeps for good, in a system call. */
 static inline long switches(pid_t tid)
 {
 	long long end = now_ms() + SOON;
