@@ -54,7 +54,7 @@ static int evpoll_awake_on(struct evpoll_item *item)
 static void evpoll_awake_off(struct evpoll_item *item, struct wakeup_source *ws)
 {
 	RCU_INIT_POINTER(item->extra->ws, NULL);
-	/* For evpoll_stay_awake(). */
+	/* For evpoll_awake_stay(). */
 	synchronize_rcu();
 	wakeup_source_unregister(ws);
 }
@@ -71,15 +71,11 @@ int evpoll_awake_set(struct evpoll_item *item, bool on)
 	return 0;
 }
 
-/* The item becomes pending or ready. From any context. */
-void evpoll_stay_awake(struct evpoll_item *item)
+/* See evpoll_stay_awake(). */
+void evpoll_awake_stay(struct evpoll_extra *extra)
 {
-	/* Pairs with smp_store_release() in evpoll_item_extra(). */
-	struct evpoll_extra *extra = smp_load_acquire(&item->extra);
 	struct wakeup_source *ws;
 
-	if (!extra)
-		return;
 	rcu_read_lock();
 	ws = rcu_dereference(extra->ws);
 	if (ws)

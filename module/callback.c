@@ -28,18 +28,6 @@ static bool evpoll_uses_wakeup(__poll_t events, __poll_t what)
 	return !(what & POLLFREE) && inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
 }
 
-/*
- * In plain process context the callback flushes itself. With nothing pending that comes to this:
- * its item goes onto the ready list.
- */
-static bool evpoll_is_direct(struct evpoll *ep)
-{
-	if (in_interrupt() || READ_ONCE(ep->params.coalesce_usecs) || evpoll_is_pending(ep))
-		return false;
-	evpoll_count(ep, inline_flushes, 1);
-	return true;
-}
-
 /* Returns whether the wakeup was put to use, which only counts for EPOLLEXCLUSIVE. */
 static __always_inline bool evpoll_note_news(struct evpoll_item *item, __poll_t events,
 					     __poll_t what, int sync)
@@ -59,8 +47,6 @@ static __always_inline bool evpoll_note_news(struct evpoll_item *item, __poll_t 
 		       evpoll_uses_wakeup(events, what);
 	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
 		evpoll_queue_at_once(item, news, uring, wakeup);
-	else if (news && evpoll_is_direct(ep))
-		evpoll_queue_at_once(item, true, uring, wakeup);
 	else if (news)
 		evpoll_note(item, uring, wakeup);
 	/*

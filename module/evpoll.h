@@ -424,10 +424,18 @@ void evpoll_items_exit(void);
 /* moderate.c */
 void evpoll_params_default(struct evpoll_params *params);
 long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params);
-u64 evpoll_window_ns(struct evpoll *ep);
+u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns);
 void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns);
 void evpoll_moderate_init(struct evpoll *ep);
 void evpoll_moderate_end(struct evpoll *ep);
+
+/* The window for an event that comes now, in ns; 0 is none. */
+static inline u64 evpoll_window_ns(struct evpoll *ep)
+{
+	unsigned int usecs = READ_ONCE(ep->params.coalesce_usecs);
+
+	return usecs ? evpoll_window_up_to(ep, (u64)usecs * NSEC_PER_USEC) : 0;
+}
 
 /* stats.c */
 #define evpoll_count(ep, counter, n) this_cpu_add((ep)->pending->stats.counter, n)
@@ -444,9 +452,23 @@ void evpoll_unhook(struct evpoll_item *item);
 
 /* pending.c */
 void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
-void evpoll_dequeue(struct evpoll_item *item);
+void evpoll_dequeue_queued(struct evpoll_item *item);
 int evpoll_flush(struct evpoll_pending *pending, int budget);
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup);
+
+/*
+ * Neither pending nor ready. The item is off its wait queues, so nobody makes it pending any
+ * more, and the caller keeps scans off it.
+ */
+static inline void evpoll_dequeue(struct evpoll_item *item)
+{
+	/*
+	 * Mostly it is not set. Who had set it let go of a lock since, or of the file; who cleared
+	 * it, in evpoll_leave(), with which this pairs, is done with the item.
+	 */
+	if (test_bit_acquire(EVPOLL_QUEUED, &item->state))
+		evpoll_dequeue_queued(item);
+}
 
 /*
  * The first CPU from @cpu on that may have something pending, nr_cpu_ids when there is none. A race
@@ -468,17 +490,35 @@ static inline bool evpoll_is_pending(const struct evpoll *ep)
 }
 
 /* napi.c */
-void evpoll_napi_schedule(struct evpoll_pending *pending);
+void evpoll_napi_add(struct evpoll_pending *pending);
 int evpoll_napi_init(void);
 void evpoll_napi_exit(void);
+
+/* Caller holds the instance. In an interrupt, or with bottom halves off, or in the poll. */
+static inline void evpoll_napi_schedule(struct evpoll_pending *pending)
+{
+	/* Whoever has the bit set looks at the pending items after it cleared it. */
+	if (!test_and_set_bit(EVPOLL_SCHEDULED, &pending->state))
+		evpoll_napi_add(pending);
+}
 
 /* awake.c */
 __poll_t evpoll_awake_allowed(__poll_t events);
 int evpoll_awake_set(struct evpoll_item *item, bool on);
-void evpoll_stay_awake(struct evpoll_item *item);
+void evpoll_awake_stay(struct evpoll_extra *extra);
 void evpoll_awake_hand_over(struct evpoll_item *item);
 void evpoll_awake_scan_end(struct evpoll *ep);
 void evpoll_awake_free(struct evpoll_extra *extra);
+
+/* The item becomes pending or ready. From any context. */
+static inline void evpoll_stay_awake(struct evpoll_item *item)
+{
+	/* Pairs with smp_store_release() in evpoll_item_extra(). */
+	struct evpoll_extra *extra = smp_load_acquire(&item->extra);
+
+	if (extra)
+		evpoll_awake_stay(extra);
+}
 
 /* ready.c */
 bool evpoll_available(const struct evpoll *ep);
@@ -565,8 +605,7 @@ static inline void evpoll_scan_keep(struct evpoll_item *item, u64 noted_ns)
 	}
 	/* Who has the item on a list owns this. */
 	item->noted_ns = noted_ns;
-	if (item->extra)
-		evpoll_stay_awake(item);
+	evpoll_stay_awake(item);
 }
 
 /*

@@ -165,9 +165,13 @@ static __always_inline int evpoll_copy_arg(void *to, size_t size, unsigned int c
 	return copy_struct_from_user(to, size, arg, _IOC_SIZE(cmd));
 }
 
-static long evpoll_set_params(struct evpoll *ep, unsigned int cmd, const void __user *arg)
+/*
+ * The calls. Not inlined: evpoll_ioctl() needs no stack then, and each only its own.
+ * evpoll_copy_arg() fills a structure or fails, so that it need not be cleared before.
+ */
+static noinline long evpoll_set_params(struct evpoll *ep, unsigned int cmd, const void __user *arg)
 {
-	struct evpoll_params params;
+	struct evpoll_params params __uninitialized;
 	int error;
 
 	error = evpoll_copy_arg(&params, sizeof(params), cmd, arg);
@@ -184,7 +188,7 @@ static long evpoll_copy_result(void __user *arg, unsigned int cmd, const void *f
 	return 0;
 }
 
-static long evpoll_get_params(struct evpoll *ep, unsigned int cmd, void __user *arg)
+static noinline long evpoll_get_params(struct evpoll *ep, unsigned int cmd, void __user *arg)
 {
 	struct evpoll_params params;
 
@@ -194,7 +198,7 @@ static long evpoll_get_params(struct evpoll *ep, unsigned int cmd, void __user *
 	return evpoll_copy_result(arg, cmd, &params, sizeof(params));
 }
 
-static long evpoll_get_stats(struct evpoll *ep, unsigned int cmd, void __user *arg)
+static noinline long evpoll_get_stats(struct evpoll *ep, unsigned int cmd, void __user *arg)
 {
 	struct evpoll_stats stats;
 
@@ -202,9 +206,10 @@ static long evpoll_get_stats(struct evpoll *ep, unsigned int cmd, void __user *a
 	return evpoll_copy_result(arg, cmd, &stats, sizeof(stats));
 }
 
-static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __user *arg)
+static noinline long evpoll_ioctl_ctl(struct file *file, unsigned int cmd,
+				      const void __user *arg)
 {
-	struct evpoll_ctl ctl;
+	struct evpoll_ctl ctl __uninitialized;
 	int error;
 
 	error = evpoll_copy_arg(&ctl, sizeof(ctl), cmd, arg);
@@ -213,9 +218,9 @@ static long evpoll_ioctl_ctl(struct file *file, unsigned int cmd, const void __u
 	return ctl.result ? -EINVAL : evpoll_ctl(file, &ctl);
 }
 
-static long evpoll_ioctl_ctlv(struct file *file, unsigned int cmd, void __user *arg)
+static noinline long evpoll_ioctl_ctlv(struct file *file, unsigned int cmd, void __user *arg)
 {
-	struct evpoll_ctlv ctlv;
+	struct evpoll_ctlv ctlv __uninitialized;
 	int error;
 
 	error = evpoll_copy_arg(&ctlv, sizeof(ctlv), cmd, arg);
@@ -224,9 +229,9 @@ static long evpoll_ioctl_ctlv(struct file *file, unsigned int cmd, void __user *
 	return evpoll_ctlv_is_wrong(&ctlv) ? -EINVAL : evpoll_ctlv(file, &ctlv, arg);
 }
 
-static long evpoll_ioctl_wait(struct file *file, unsigned int cmd, void __user *arg)
+static noinline long evpoll_ioctl_wait(struct file *file, unsigned int cmd, void __user *arg)
 {
-	struct evpoll_wait wait;
+	struct evpoll_wait wait __uninitialized;
 	int error;
 
 	error = evpoll_copy_arg(&wait, sizeof(wait), cmd, arg);

@@ -120,13 +120,12 @@ static u64 evpoll_adapt(struct evpoll *ep, u64 max_ns)
 	return EVPOLL_ADAPTIVE_EVENTS * mean;
 }
 
-/* The window for an event that comes now, in ns; 0 is none. */
-u64 evpoll_window_ns(struct evpoll *ep)
+/* See evpoll_window_ns(). */
+u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns)
 {
-	u64 max_ns = (u64)READ_ONCE(ep->params.coalesce_usecs) * NSEC_PER_USEC;
 	u64 window_ns;
 
-	if (!max_ns || !(READ_ONCE(ep->params.flags) & EVPOLL_ADAPTIVE))
+	if (!(READ_ONCE(ep->params.flags) & EVPOLL_ADAPTIVE))
 		return max_ns;
 	window_ns = evpoll_adapt(ep, max_ns);
 	return window_ns > max_ns ? 0 : window_ns;

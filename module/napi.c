@@ -27,14 +27,11 @@ struct evpoll_napi {
 static struct net_device *evpoll_netdev;
 static struct evpoll_napi __percpu *evpoll_napis;
 
-/* Caller holds the instance. In an interrupt, or with bottom halves off, or in the poll. */
-void evpoll_napi_schedule(struct evpoll_pending *pending)
+/* See evpoll_napi_schedule(), which has set EVPOLL_SCHEDULED. */
+void evpoll_napi_add(struct evpoll_pending *pending)
 {
 	struct evpoll_napi *en = per_cpu_ptr(evpoll_napis, pending->cpu);
 
-	/* Whoever has the bit set looks at the pending items after it cleared it. */
-	if (test_and_set_bit(EVPOLL_SCHEDULED, &pending->state))
-		return;
 	refcount_inc(&pending->ep->refs);
 	llist_add(&pending->scheduled, &en->scheduled);
 	/* If a poll is going on it runs once more. */

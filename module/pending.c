@@ -153,12 +153,17 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 }
 
 /* To the end of the CPU's pending list, and NAPI is to flush it, with @napi. */
-static struct evpoll_pending *evpoll_pend(struct evpoll_item *item, bool napi)
+static __always_inline struct evpoll_pending *
+evpoll_pend(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, bool napi)
 {
-	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_pending *pending;
 	int cpu;
 
+	evpoll_count(ep, queued, 1);
+	evpoll_stay_awake(item);
+	evpoll_stamp(item);
+	if (uring)
+		set_bit(EVPOLL_URING, &item->state);
 	set_bit(EVPOLL_PENDING, &item->state);
 	/*
 	 * Preemption off, which only PREEMPT_RT needs: a task that is preempted here would
@@ -184,38 +189,33 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 {
 	struct evpoll *ep = evpoll_of(item);
 	u64 window_ns = evpoll_window_ns(ep);
-	bool interrupt = in_interrupt();
 	struct evpoll_pending *pending;
 
-	evpoll_count(ep, queued, 1);
-	evpoll_stay_awake(item);
-	evpoll_stamp(item);
-	if (uring)
-		set_bit(EVPOLL_URING, &item->state);
-	pending = evpoll_pend(item, interrupt && !window_ns);
-	if (window_ns)
+	if (window_ns) {
+		evpoll_pend(ep, item, uring, false);
 		evpoll_moderate(ep, item, window_ns);
-	if (window_ns || interrupt)
 		return;
+	}
+	if (in_interrupt()) {
+		evpoll_pend(ep, item, uring, true);
+		return;
+	}
 	evpoll_count(ep, inline_flushes, 1);
+	/* With nothing pending, the flush comes to this. */
+	if (!evpoll_is_pending(ep)) {
+		evpoll_queue_at_once(item, true, uring, wakeup);
+		return;
+	}
+	pending = evpoll_pend(ep, item, uring, false);
 	evpoll_flush_for(item, pending, INT_MAX, wakeup);
 }
 
-/*
- * Neither pending nor ready. The item is off its wait queues, so nobody makes it pending any
- * more, and the caller keeps scans off it.
- */
-void evpoll_dequeue(struct evpoll_item *item)
+/* See evpoll_dequeue(). */
+void evpoll_dequeue_queued(struct evpoll_item *item)
 {
 	struct evpoll *ep = evpoll_of(item);
 	bool pending;
 
-	/*
-	 * Mostly. Who had set it let go of a lock since, or of the file; who cleared it, in
-	 * evpoll_leave(), with which this pairs, is done with the item.
-	 */
-	if (!test_bit_acquire(EVPOLL_QUEUED, &item->state))
-		return;
 	for (;;) {
 		spin_lock_irq(&ep->waiters.lock);
 		if (evpoll_is_ready(item))

@@ -171,7 +171,7 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
  * after the handler of the signal that ends the wait. What set_user_sigmask() does for system
  * calls.
  */
-static noinline int evpoll_set_sigmask(const struct evpoll_wait *wait)
+static int evpoll_set_sigmask(const struct evpoll_wait *wait)
 {
 	void __user *from = u64_to_user_ptr(wait->sigmask);
 	sigset_t mask;
@@ -219,8 +219,9 @@ static int evpoll_get_timeout(const void __user *from, ktime_t *expires)
 	return 0;
 }
 
-static int evpoll_wait_checked(struct file *file, struct evpoll_wait *wait,
-			       struct evpoll_wait __user *arg, ktime_t expires)
+static __always_inline int evpoll_wait_checked(struct file *file, struct evpoll_wait *wait,
+					       struct evpoll_wait __user *arg,
+					       ktime_t expires)
 {
 	struct epoll_event __user *to = u64_to_user_ptr(wait->events);
 	struct evpoll *ep = file->private_data;
@@ -243,6 +244,19 @@ static int evpoll_wait_checked(struct file *file, struct evpoll_wait *wait,
 	return evpoll_wait_events(ep, to, wait->maxevents, expires, block);
 }
 
+static noinline int evpoll_wait_masked(struct file *file, struct evpoll_wait *wait,
+				       struct evpoll_wait __user *arg, ktime_t expires)
+{
+	int n = evpoll_set_sigmask(wait);
+
+	if (n)
+		return n;
+	n = evpoll_wait_checked(file, wait, arg, expires);
+	if (n != -EINTR)
+		evpoll_restore_sigmask();
+	return n;
+}
+
 long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait __user *arg)
 {
 	ktime_t expires = KTIME_MAX;
@@ -255,13 +269,7 @@ long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait
 		if (n)
 			return n;
 	}
-	if (!wait->sigmask)
-		return evpoll_wait_checked(file, wait, arg, expires);
-	n = evpoll_set_sigmask(wait);
-	if (n)
-		return n;
-	n = evpoll_wait_checked(file, wait, arg, expires);
-	if (n != -EINTR)
-		evpoll_restore_sigmask();
-	return n;
+	if (wait->sigmask)
+		return evpoll_wait_masked(file, wait, arg, expires);
+	return evpoll_wait_checked(file, wait, arg, expires);
 }
