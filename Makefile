@@ -62,7 +62,7 @@ module:
 # Keeps what takes long: downloads, and kernels built here
 clean:
 	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lock million moderation \
-		run shell stress tests trace vm-run)
+		report.html run shell stress tests trace vm-run)
 
 distclean:
 	rm -rf $(OUT)

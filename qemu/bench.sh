@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Measure in the VM, write results.tsv, plots and report.html: tools/bench/.
+# Measure in the VM, write results.tsv, plots and a report: tools/bench/.
 . "$(dirname "$0")/lib.sh"
 . "$top/qemu/carry.sh"
 
@@ -18,7 +18,7 @@ sh "$top/qemu/kernel.sh" "$name"
 
 rm -rf "$guest" "$root"
 mkdir -p "$guest"
-gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$guest/bench" "$top"/tools/bench/*.c
+gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$guest/bench" "$top"/tools/bench/*.c -lm
 cp "$top/tools/bench/run" "$guest"
 
 # Servers to measure, in a root of their own, with the library that gives them evpoll for epoll
@@ -78,5 +78,5 @@ say REPORT "$dir"
 } > "$dir/results.tsv"
 "$guest/bench" list > "$dir/cases.tsv"
 machine > "$dir/machine"
-sh "$top/tools/bench/report" "$dir"
-echo "report.html, results.tsv and the plots (*.svg, *.png) are in $dir"
+sh "$top/tools/bench/report" "$dir" > "$out/report.html"
+echo "$out/report.html; results.tsv and the plots (*.svg, *.png) are in $dir"

@@ -159,7 +159,7 @@ enum mode {
  * @n: each of these makes a line of the results; ends with 0
  * @files: files to open, if not n
  * @cycle: a sample has a multiple of so many runs
- * @all: none of these is left out as slow
+ * @mean: runs differ, or leave work behind that belongs to them: their mean counts
  * @each: the result is for one of n, not for a run with all of them
  * @block: its waits would block
  * @setup: for a fresh set, whose files are open and not watched yet
@@ -179,7 +179,7 @@ struct bench_case {
 	int n[MAX_SIZES];
 	int files;
 	int cycle;
-	bool all;
+	bool mean;
 	bool each;
 	bool block;
 	void (*setup)(struct set *set);
@@ -217,7 +217,7 @@ void set_ctl_all(struct set *set, int op, uint32_t events);
 void set_ctl_batch(struct set *set, int op, uint32_t events);
 int set_rearm_wait(struct set *set, int n, uint32_t events);
 void set_ready(struct set *set, int index);
-void set_clear(struct set *set, int index);
+bool set_clear(struct set *set, int index);
 void wait_for(struct set *set, int n);
 void expect(struct set *set, int n, int expected);
 

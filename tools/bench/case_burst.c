@@ -94,10 +94,6 @@ static void unheard_run(struct set *set)
 	fire(set);
 }
 
-/*
- * Each few bursts the kernel has more to do, to free the last ones and to program its timer: such
- * a pattern is in all samples when they are long (@cycle).
- */
 static void any_run(struct set *set)
 {
 	if (set->by->bit == NONE)
@@ -137,8 +133,8 @@ static void burst_turn(struct set *set, double *values)
 const struct bench_case cases_burst[] = {
 	{ .name = "burst",
 	  .what = "n files become ready in softirq, until their reader, who slept, has all",
-	  .by = NONE | IO_URING | REGISTERING, .n = { 1, 4, 16, 64, 256 }, .cycle = 128,
-	  .block = true, .setup = source_start, .run = any_run, .teardown = source_end },
+	  .by = NONE | IO_URING | REGISTERING, .n = { 1, 4, 16, 64, 256 }, .cycle = 512,
+	  .mean = true, .block = true, .setup = source_start, .run = any_run, .teardown = source_end },
 	{ .name = "burst-smp",
 	  .what = "the same from another processor; wakeups are the times that the reader slept",
 	  .mode = SMP, .by = IO_URING | REGISTERING, .n = { 1, 4, 16, 64, 256 }, .block = true,

@@ -43,7 +43,7 @@ static void some_run(struct set *set)
 const struct bench_case cases_many[] = {
 	{ .name = "classic",
 	  .what = "n eventfds are watched: write() to one, wait, read() it",
-	  .by = ALL, .n = { 10, 100, 1000, 10000 }, .cycle = PLACES, .all = true,
+	  .by = ALL, .n = { 10, 100, 1000, 10000 }, .cycle = PLACES, .mean = true,
 	  .block = true, .setup = watch, .prepare = classic_prepare, .run = classic_run },
 	{ .name = "ready-of-10000",
 	  .what = "a wait that returns n events, 10,000 eventfds are watched",

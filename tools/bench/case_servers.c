@@ -110,11 +110,11 @@ static void requests(struct set *set)
 
 const struct bench_case cases_servers[] = {
 	{ .name = "redis", .what = "a GET of redis, n connections have one each under way",
-	  .by = EPOLL | EVPOLL_WAIT, .n = { 1, 50 }, .each = true,
+	  .by = EPOLL | EVPOLL_WAIT, .n = { 1, 50 }, .each = true, .cycle = 16,
 	  .needs = ROOT "/usr/bin/redis-server",
 	  .setup = redis_setup, .run = requests, .teardown = server_end },
 	{ .name = "memcached", .what = "a get of memcached, n connections have one each under way",
-	  .by = EPOLL | EVPOLL_WAIT, .n = { 1, 50 }, .each = true,
+	  .by = EPOLL | EVPOLL_WAIT, .n = { 1, 50 }, .each = true, .cycle = 16,
 	  .needs = ROOT "/usr/bin/memcached",
 	  .setup = memcached_setup, .run = requests, .teardown = server_end },
 	{ }

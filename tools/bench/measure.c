@@ -2,15 +2,23 @@
 /*
  * Counting instructions, the kernel's among them.
  *
- * A sample is the mean of some runs. Interrupts of the timer, and what the kernel does behind our
- * back, only ever add: so the slowest eighth of the runs is left out, the lower half of the samples
- * counts, and sampling goes on until these agree.
+ * A sample is the run below which three eighths of some runs are: interrupts of the timer, and what
+ * the kernel does behind our back or every few runs, are not in it. The median would be at the
+ * border of a pattern that comes every two or four runs. The lower half of the samples counts, as
+ * what disturbs only ever adds, and sampling goes on until these agree.
+ *
+ * Where runs differ, or leave work behind that belongs to them, the mean counts, of all samples but
+ * the slowest of their runs, and sampling goes on until that is known well enough.
  */
 #include "bench.h"
+
+#include <math.h>
 
 #define WINDOW	12	/* samples that are looked at */
 #define HALF	(WINDOW / 2)
 #define AGREE	0.005	/* the lower half lies in this part of its value */
+#define ERROR	0.0015	/* a standard error of the mean */
+#define SLOWEST	64	/* a run of so many is left out */
 #define MAX_RUNS 10000	/* in a sample */
 #define LONGEST	96	/* samples, before it is given up */
 #define SAMPLE	(quick ? 300000 : 1000000)	/* instructions of a sample, or one run */
@@ -44,20 +52,6 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static double sample(const struct bench_case *c, struct set *set, int runs)
-{
-	static double values[MAX_RUNS];
-	int used = c->all ? runs : runs - runs / 8;
-	double sum = 0;
-
-	for (int i = 0; i < runs; i++)
-		values[i] = one_run(c, set);
-	qsort(values, runs, sizeof(*values), compare);
-	for (int i = 0; i < used; i++)
-		sum += values[i];
-	return sum / used;
-}
-
 /* Sorts @values. The spread is that of the middle half. */
 double median(double *values, int n, double *spread)
 {
@@ -66,20 +60,48 @@ double median(double *values, int n, double *spread)
 	return values[n / 2];
 }
 
-/* The middle of the lower half of the last samples, and how far these are apart. */
-static double settle(const struct bench_case *c, struct set *set, double *spread)
+/* Of @values, sorted: all but the slowest */
+static double mean(const double *values, int n)
 {
-	double ring[WINDOW], sorted[WINDOW], value = 0;
-	uint64_t once;
+	int used = n - n / SLOWEST;
+	double sum = 0;
+
+	for (int i = 0; i < used; i++)
+		sum += values[i];
+	return sum / used;
+}
+
+static double sample(const struct bench_case *c, struct set *set, int runs)
+{
+	static double values[MAX_RUNS];
+
+	for (int i = 0; i < runs; i++)
+		values[i] = one_run(c, set);
+	qsort(values, runs, sizeof(*values), compare);
+	return c->mean ? mean(values, runs) : values[runs * 3 / 8];
+}
+
+static int runs_of_sample(const struct bench_case *c, struct set *set)
+{
+	uint64_t once, enough = c->mean ? 8 * SAMPLE : SAMPLE;
 	int runs;
 
 	for (int i = 0; i < 3; i++)
 		once = one_run(c, set);
-	runs = once < SAMPLE ? SAMPLE / once + 1 : 1;
+	runs = once < enough ? enough / once + 1 : 1;
 	if (runs > MAX_RUNS)
 		runs = MAX_RUNS;
 	if (c->cycle)
 		runs = (runs + c->cycle - 1) / c->cycle * c->cycle;
+	return runs;
+}
+
+/* The middle of the lower half of the last samples, and how far these are apart. */
+static double settle(const struct bench_case *c, struct set *set, double *spread)
+{
+	int runs = runs_of_sample(c, set);
+	double ring[WINDOW], sorted[WINDOW], value = 0;
+
 	for (int i = 0; i < LONGEST; i++) {
 		ring[i % WINDOW] = sample(c, set, runs);
 		if (i < WINDOW - 1)
@@ -89,6 +111,30 @@ static double settle(const struct bench_case *c, struct set *set, double *spread
 		value = sorted[HALF / 2];
 		*spread = (sorted[HALF - 1] - sorted[0]) / value;
 		if (*spread <= AGREE)
+			break;
+	}
+	return value;
+}
+
+/* The mean of all samples after the first ones, and two standard errors of it. */
+static double settle_mean(const struct bench_case *c, struct set *set, double *spread)
+{
+	int runs = runs_of_sample(c, set);
+	double sum = 0, squares = 0, value = 0, error;
+
+	for (int i = 0; i < HALF; i++)
+		sample(c, set, runs);
+	for (int n = 1; n <= LONGEST; n++) {
+		double one = sample(c, set, runs);
+
+		sum += one;
+		squares += one * one;
+		value = sum / n;
+		if (n < WINDOW)
+			continue;
+		error = sqrt(fmax(squares / n - value * value, 0) / (n - 1)) / value;
+		*spread = 2 * error;
+		if (error <= ERROR)
 			break;
 	}
 	return value;
@@ -114,7 +160,7 @@ void measure(const struct bench_case *c, struct set *set)
 {
 	double value, spread;
 
-	value = settle(c, set, &spread) - overhead(set);
+	value = (c->mean ? settle_mean : settle)(c, set, &spread) - overhead(set);
 	result(c, set, "instructions", value / (c->each ? set->n : 1), spread);
 }
 

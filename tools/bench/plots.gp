@@ -61,7 +61,8 @@ do for [format in "svg png"] {
 		set ylabel "events/ms"
 		set xrange [0.8:4.2]
 		set xtics 1
-		plot for [i=4:7] results using (size("producers", i, "events/ms")):5 title name(i) lt i
+		plot for [i in "1 4 5 6 7"] results \
+			using (size("producers", int(i), "events/ms")):5 title name(int(i)) lt int(i)
 		set xtics autofreq
 		set autoscale x
 	}

@@ -72,11 +72,12 @@ void set_ready(struct set *set, int index)
 	sys3(SYS_write, set->fd[index], (long)&one, sizeof(one));
 }
 
-void set_clear(struct set *set, int index)
+/* False: there was nothing */
+bool set_clear(struct set *set, int index)
 {
 	uint64_t count;
 
-	sys3(SYS_read, set->fd[index], (long)&count, sizeof(count));
+	return sys3(SYS_read, set->fd[index], (long)&count, sizeof(count)) == sizeof(count);
 }
 
 /* A wrong number is no measurement. */

@@ -7,7 +7,7 @@
 
 #include <sched.h>
 
-#define ROUNDS 41	/* short ones: this machine may do something else in some of them */
+#define ROUNDS 61	/* short ones: this machine may do something else in some of them */
 #define QUICK_ROUNDS 15
 
 /* To one processor; -1: to none */
