@@ -290,13 +290,14 @@ function worst(figure, base,    size, n, k, ratio, one, other)
 	return ratio
 }
 
-# kind, work, figure, base, limit, floor
+# kind, work, figure, base, limit, floor, the base's work behind our call
 function targets(    i, f, one, other, got, met, low)
 {
 	print "<table class=targets><thead><tr><th class=what>work<th>evpoll<th>epoll<th>reached" \
-	      "<th>wanted<th><th>floor<th>evpoll / floor<tbody>"
+	      "<th>wanted<th><th>floor<th>evpoll / floor" \
+	      "<th>epoll's work,<br>our call<th>evpoll / that<tbody>"
 	for (i = 1; i <= ntargets; i++) {
-		split(target[i], f, "\t")
+		split(target[i], f, "\t")	# fields that are not there are empty
 		if (f[1] == "worst") {
 			got = worst(f[3], f[4])
 			f[3] = f[3] ":" worst_n
@@ -311,19 +312,27 @@ function targets(    i, f, one, other, got, met, low)
 		else
 			got = f[1] == "value" ? one : one / other
 		met = f[1] == "atleast" ? got >= f[5] + 0 : got <= f[5] + 0
-		low = sum(f[6])
 		printf "<tr class=first><th class=what>%s<td>%s<td>%s", f[2], pretty(one), pretty(other)
 		if (got == "")
 			printf "<td class=no>&ndash;<td>%s<td class=no>not measured", wanted(f)
 		else
 			printf "<td>%s<td>%s<td class=%s", f[1] ~ /minus|value/ ? pretty(got) : sprintf("%.2f", got),
 			       wanted(f), met ? "good>met" : "bad>not met"
-		if (f[6] == "" || one == "" || low == "")
-			print "<td class=no>&ndash;<td class=no>&ndash;"
-		else
-			printf "<td>%s<td>%.2f\n", pretty(low), one / low
+		beside(one, f[6])
+		beside(one, f[7])
+		print ""
 	}
 	print "</table>"
+}
+
+# A sum of figures, and what our figure is of it
+function beside(one, terms,    other)
+{
+	other = sum(terms)
+	if (terms == "" || one == "" || other == "")
+		printf "<td class=no>&ndash;<td class=no>&ndash;"
+	else
+		printf "<td>%s<td>%.2f", pretty(other), one / other
 }
 
 function wanted(f)
