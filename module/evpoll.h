@@ -17,7 +17,7 @@
  * -------------------
  *
  *   callback.c   the watched file wakes its wait queue; the item becomes pending
- *   pending.c    a list per CPU; from there to the ready list, in batches
+ *   pending.c    a list per CPU; from there to the ready list, in batches or at once
  *   napi.c       ... in softirq, when the callback ran in an interrupt
  *   moderate.c   ... or at the end of a window
  *   ready.c      the ready list, and the wakeup
@@ -282,7 +282,7 @@ enum {
  * @visit_depth: nest_mutex
  * @rcu: frees it; the timer may be the last that lets go, and is not done with itself then
  * @free_work: frees it where @ws can be freed
- * @pending_cpus: CPUs that may have something pending; atomic bits, see evpoll_note()
+ * @pending_cpus: CPUs that may have something pending; atomic bits, see evpoll_pend()
  */
 struct evpoll {
 	struct mutex mtx;
@@ -472,8 +472,8 @@ static inline void evpoll_dequeue(struct evpoll_item *item)
 
 /*
  * The first CPU from @cpu on that may have something pending, nr_cpu_ids when there is none. A race
- * with evpoll_note() and evpoll_refill(), which change the bits atomically: whoever needs to
- * know holds waiters.lock, or is told by a flush.
+ * with evpoll_pend(), evpoll_move() and evpoll_refill(), which change the bits atomically: whoever
+ * needs to know holds waiters.lock, or is told by a flush.
  */
 static inline unsigned int evpoll_pending_cpu(const struct evpoll *ep, unsigned int cpu)
 {

@@ -9,7 +9,8 @@
  *   is going on. What that work woke is one batch, and at most one wakeup.
  *
  *   in plain process context: the callback itself, at once. A softirq raised there would run
- *   with the next interrupt, or wake ksoftirqd.
+ *   with the next interrupt, or wake ksoftirqd. When nothing else is pending it makes the item
+ *   ready without the detour, which comes to the same.
  *
  *   in either, with a window: nobody, until the window ends or enough is pending (moderate.c).
  *
@@ -152,7 +153,10 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 		evpoll_wake_pollers(ep, source, uring);
 }
 
-/* To the end of the CPU's pending list, and NAPI is to flush it, with @napi. */
+/*
+ * The item becomes pending, at the end of the CPU's list. With @napi, NAPI is to flush it. All that
+ * others shall see with the item comes before llist_add().
+ */
 static __always_inline struct evpoll_pending *
 evpoll_pend(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, bool napi)
 {
@@ -201,7 +205,7 @@ void evpoll_note(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wa
 		return;
 	}
 	evpoll_count(ep, inline_flushes, 1);
-	/* With nothing pending, the flush comes to this. */
+	/* What becomes pending now is flushed by who makes it so: a stale look does no harm. */
 	if (!evpoll_is_pending(ep)) {
 		evpoll_queue_at_once(item, true, uring, wakeup);
 		return;
