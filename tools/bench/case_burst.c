@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bursts in softirq, by selftests/modules/evpoll_source.ko: n files become ready in NAPI polls, as
- * sockets do when packets come, while their reader sleeps.
+ * R38, R39: bursts in softirq, by selftests/modules/evpoll_source.ko: n files become ready in NAPI
+ * polls, as sockets do when packets come, while their reader sleeps.
  */
 #include "bench.h"
 

@@ -8,8 +8,9 @@ static void watch(struct set *set)
 }
 
 /*
- * The classic table: one file is active, now this and now that. poll() and select() queue the
- * caller on the files before it: so PLACES of them, all over the set, take turns in each sample.
+ * R7, R40, the classic table: one file is active, now this and now that. poll() and select() queue
+ * the caller on the files before it: so PLACES of them, all over the set, take turns in each
+ * sample.
  */
 #define PLACES 16
 

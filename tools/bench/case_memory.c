@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a watch takes of the kernel's memory. */
+/* R37: what a watch takes of the kernel's memory. */
 #include "bench.h"
 
 /* Bytes in objects of all slab caches. Per-CPU slabs count as full: n must be large. */
