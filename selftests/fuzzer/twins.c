@@ -167,12 +167,23 @@ static void set_error(struct result *r, int i, int error, unsigned int slot)
 }
 
 /*
+ * evpoll knows nothing of the epoll instances that watch its own, README, "Differences from epoll":
+ * a chain, or a way up from a file, that goes through both kinds is not as long there, and one that
+ * epoll refuses may be allowed. It is not to be tried then.
+ */
+static bool is_for_epoll_alone(const struct world *w, int op, int error)
+{
+	return w->outer && w->nested && op == EPOLL_CTL_ADD && (error == EINVAL || error == ELOOP);
+}
+
+/*
  * Both sides have the same to say about the change. Some files have evpoll's side on their wait
  * queue first: a wakeup that one side takes for itself does not come to the other.
  */
 static bool step_change(struct world *w, struct twin *t, int op, const int *fd, const struct step *s)
 {
-	int first = s->code == ADD && s->arg[1] % 2 ? EVPOLL : EPOLL;
+	bool turned = s->code == ADD && s->arg[1] % 2 && !(w->outer && w->nested);
+	int first = turned ? EVPOLL : EPOLL;
 	struct result r[2] = {};
 	struct evpoll_ctl c;
 
@@ -181,8 +192,7 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd, 
 
 		c = change_of(w, op, fd[side], s, s->arg[1]);
 		set_error(&r[side], 0, change(t, side, &c), s->arg[1]);
-		/* A chain that goes through both kinds is not as long on evpoll's side. */
-		if (w->outer && s->code == NEST && r[EPOLL].ev[0].events)
+		if (!i && first == EPOLL && is_for_epoll_alone(w, op, r[EPOLL].ev[0].events))
 			return true;
 	}
 	trace(w, "the change", r);
@@ -422,6 +432,8 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 		for (int side = 0; side < 2; side++)
 			c[side][i] = change_of(w, op, w->slot[slot].fd[side], s, slot);
 		set_error(&r[EPOLL], i, change(t, EPOLL, &c[EPOLL][i]), slot);
+		if (is_for_epoll_alone(w, op, r[EPOLL].ev[i].events))
+			c[EVPOLL][i].op = 0;	/* EINVAL */
 	}
 	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
 		t->exclusive = true;
@@ -480,8 +492,10 @@ bool twin_step(struct world *w, const struct step *s)
 			return true;
 		t->nests = true;
 		w->nested = true;
+		end_windows(w, t);
 		return step_change(w, t, EPOLL_CTL_ADD, below->fd, s);
 	case NEST_MOD:
+		end_windows(w, t);
 		return step_change(w, t, EPOLL_CTL_MOD, below->fd, s);
 	case NEST_DEL:
 		return step_change(w, t, EPOLL_CTL_DEL, below->fd, s);
