@@ -6,7 +6,6 @@
  * does elsewhere. It lives as long as the file of the line it was started on, and that file
  * holds the module: nothing goes on after the last close.
  */
-#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -118,6 +117,15 @@ static struct source_line *source_line_get(int fd)
 	return line;
 }
 
+/* By the clock that @first_ns is of: ndelay() is as long as it was calibrated at boot. */
+static void source_work(u64 ns)
+{
+	u64 end = ktime_get_ns() + ns;
+
+	while (ktime_get_ns() < end)
+		cpu_relax();
+}
+
 /* One event, on the line whose turn it is. */
 static void source_fire(struct source_burst *burst)
 {
@@ -127,7 +135,7 @@ static void source_fire(struct source_burst *burst)
 	u32 at;
 
 	if (burst->arg.work_ns)
-		ndelay(burst->arg.work_ns);
+		source_work(burst->arg.work_ns);
 	div_u64_rem(total - burst->left, burst->arg.nr, &at);
 	line = burst->lines[at];
 	spin_lock_irqsave(&line->wait.lock, flags);
