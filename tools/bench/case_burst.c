@@ -40,9 +40,14 @@ static void fire(struct set *set)
 		.repeat = 1, .cpu = -1,
 	};
 
-	while (ioctl(set->fd[0], EVPOLL_SOURCE_IOC_BURST, &burst))
-		if (errno != EBUSY)	/* the last one is on its way out */
+	for (;;) {
+		source.start_ns = now_ns();
+		set->start = instructions();
+		if (!ioctl(set->fd[0], EVPOLL_SOURCE_IOC_BURST, &burst))
+			return;
+		if (errno != EBUSY)	/* the last one is on its way out: that is not of this one */
 			err(1, "EVPOLL_SOURCE_IOC_BURST");
+	}
 }
 
 static void *source_main(void *unused)
@@ -55,8 +60,6 @@ static void *source_main(void *unused)
 			return NULL;
 		if (source.alone && !asleep(source.reader))
 			errx(1, "%s: the wait does not sleep", source.set->by->name);
-		source.start_ns = now_ns();
-		source.set->start = instructions();
 		fire(source.set);
 	}
 }
@@ -90,7 +93,6 @@ static void burst_run(struct set *set)
 /* Nobody waits: the interrupt comes at once, so all is done when the call returns. */
 static void unheard_run(struct set *set)
 {
-	set->start = instructions();
 	fire(set);
 }
 
