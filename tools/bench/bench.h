@@ -160,6 +160,7 @@ enum mode {
  * @files: files to open, if not n
  * @cycle: a sample has a multiple of so many runs
  * @mean: runs differ, or leave work behind that belongs to them: their mean counts
+ * @sets: the mean of so many sets of files counts: the kernel's addresses matter, and are random
  * @each: the result is for one of n, not for a run with all of them
  * @block: its waits would block
  * @setup: for a fresh set, whose files are open and not watched yet
@@ -180,6 +181,7 @@ struct bench_case {
 	int files;
 	int cycle;
 	bool mean;
+	int sets;
 	bool each;
 	bool block;
 	void (*setup)(struct set *set);
@@ -198,7 +200,7 @@ extern const struct bench_case cases_null[], cases_wait[], cases_ctl[], cases_ma
 extern bool quick;
 
 /* measure.c */
-void measure(const struct bench_case *c, struct set *set);
+double measure(const struct bench_case *c, struct set *set, double *spread);
 void check_clock(void);
 void result(const struct bench_case *c, const struct set *set, const char *unit, double value,
 	    double spread);

@@ -69,7 +69,7 @@ static void open_close(struct set *set)
 const struct bench_case cases_ctl[] = {
 	{ .name = "add", .what = "an ADD, to an instance that gets n, one by one",
 	  .by = CHANGES, .n = { 1, 64 }, .each = true, .cycle = 64,
-	  .mean = true, .setup = add, .prepare = del, .run = add },
+	  .mean = true, .sets = 8, .setup = add, .prepare = del, .run = add },
 	{ .name = "mod", .what = "a MOD, one by one",
 	  .by = CHANGES, .n = { 1, 64 }, .each = true, .setup = add, .run = mod },
 	{ .name = "del", .what = "a DEL, one by one",
@@ -79,7 +79,7 @@ const struct bench_case cases_ctl[] = {
 	  .mean = true, .run = add_del },
 	{ .name = "add-batch", .what = "an ADD, n in one call where there is one",
 	  .by = CHANGES, .n = { 64 }, .each = true, .cycle = 64,
-	  .mean = true, .setup = add, .prepare = del, .run = add_batch },
+	  .mean = true, .sets = 8, .setup = add, .prepare = del, .run = add_batch },
 	{ .name = "mod-batch", .what = "a MOD, n in one call where there is one",
 	  .by = CHANGES, .n = { 64 }, .each = true, .setup = add, .run = mod_batch },
 	{ .name = "del-batch", .what = "a DEL, n in one call where there is one",

@@ -22,19 +22,37 @@ bool quick;
 
 static struct set set;
 
-static void once(const struct bench_case *c, const struct mechanism *by, int n)
+/* Instructions, or nothing when the case measures by itself */
+static double once(const struct bench_case *c, const struct mechanism *by, int n, double *spread)
 {
+	double value = 0;
+
 	set_open(&set, by, c, n);
 	if (c->setup)
 		c->setup(&set);
 	if (c->measure)
 		c->measure(c, &set);
 	else
-		measure(c, &set);
+		value = measure(c, &set, spread);
 	if (c->teardown)
 		c->teardown(&set);
 	set_close(&set);
 	usleep(100000);	/* what is freed late; the time of an idle guest costs nothing */
+	return value;
+}
+
+static void each_set(const struct bench_case *c, const struct mechanism *by, int n)
+{
+	int sets = quick || !c->sets ? 1 : c->sets;
+	double sum = 0, worst = 0, spread = 0;
+
+	for (int i = 0; i < sets; i++) {
+		sum += once(c, by, n, &spread);
+		if (spread > worst)
+			worst = spread;
+	}
+	if (!c->measure)
+		result(c, &set, "instructions", sum / sets, worst);
 }
 
 static void run(const struct bench_case *c)
@@ -55,7 +73,7 @@ static void run(const struct bench_case *c)
 		if (c->turn)
 			measure_in_turn(c, &set, by, nr, *n);
 		for (int i = 0; i < nr && !c->turn; i++)
-			once(c, by[i], *n);
+			each_set(c, by[i], *n);
 	}
 }
 

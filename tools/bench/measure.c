@@ -157,12 +157,12 @@ static double overhead(struct set *set)
 	return known;
 }
 
-void measure(const struct bench_case *c, struct set *set)
+/* Instructions of a run, or of one of its n */
+double measure(const struct bench_case *c, struct set *set, double *spread)
 {
-	double value, spread;
+	double value = (c->mean ? settle_mean : settle)(c, set, spread) - overhead(set);
 
-	value = (c->mean ? settle_mean : settle)(c, set, &spread) - overhead(set);
-	result(c, set, "instructions", value / (c->each ? set->n : 1), spread);
+	return value / (c->each ? set->n : 1);
 }
 
 /* A known number of instructions: else this is not -icount, and the results are worth nothing. */
