@@ -21,7 +21,7 @@
 #define SLOWEST	64	/* a run of so many is left out */
 #define MAX_RUNS 10000	/* in a sample */
 #define LONGEST	96	/* samples, before it is given up */
-#define LONGEST_MEAN 384	/* the same for a mean: the kernel may be in one mood for long */
+#define LONGEST_MEAN (quick ? 24 : 384)	/* the same for a mean: the kernel may be in one mood for long */
 #define SAMPLE	(quick ? 300000 : 1000000)	/* instructions of a sample, or one run */
 
 /* The line that all of this is for */
@@ -85,16 +85,13 @@ static double sample(const struct bench_case *c, struct set *set, int runs)
 static int runs_of_sample(const struct bench_case *c, struct set *set)
 {
 	uint64_t once, enough = c->mean ? 8 * SAMPLE : SAMPLE;
-	int runs;
+	int cycle = c->cycle ?: 1;
+	uint64_t runs;
 
 	for (int i = 0; i < 3; i++)
 		once = one_run(c, set);
-	runs = once < enough ? enough / once + 1 : 1;
-	if (runs > MAX_RUNS)
-		runs = MAX_RUNS;
-	if (c->cycle)
-		runs = (runs + c->cycle - 1) / c->cycle * c->cycle;
-	return runs;
+	runs = (enough / once + cycle) / cycle * cycle;
+	return runs < MAX_RUNS ? runs : MAX_RUNS / cycle * cycle;
 }
 
 /* The middle of the lower half of the last samples, and how far these are apart. */

@@ -291,7 +291,7 @@ function worst(figure, base,    size, n, k, ratio, one, other)
 }
 
 # kind, work, figure, base, limit, floor, the base's work behind our call
-function targets(    i, f, one, other, got, met, low)
+function targets(    i, f, one, other, got, met)
 {
 	print "<table class=targets><thead><tr><th class=what>work<th>evpoll<th>epoll<th>reached" \
 	      "<th>wanted<th><th>floor<th>evpoll / floor" \
