@@ -168,4 +168,33 @@ TEST_F(source, errors)
 		EXPECT_FALSE(readable(self->fd[i], 0));
 }
 
+/* Bursts of one line, one after the other, smaller, larger, from elsewhere, and some that fail */
+TEST_F(source, again)
+{
+	static const int sizes[] = { 1, 3, LINES, 2, 64, LINES };
+	const int contexts[] = { variant->context, EVPOLL_SOURCE_NAPI, EVPOLL_SOURCE_PROCESS,
+				 variant->context, EVPOLL_SOURCE_SOFTIRQ };
+	struct evpoll_source_event event;
+	int fds[LINES];
+
+	for (int i = 0; i < 60; i++) {
+		int n = sizes[i % 6];
+
+		memcpy(fds, self->fd, sizeof(fds));
+		if (n > 2 && i % 4) {
+			fds[n - 1] = -1;
+			EXPECT_ERRNO(EBADF, burst(variant->context, fds, n));
+			fds[n - 1] = self->fd[n - 1];
+		}
+		ASSERT_EQ(0, burst(contexts[i % 5], fds, n)) TH_LOG("%s", strerror(errno));
+		for (int j = 0; j < n; j++) {
+			ASSERT_TRUE(readable(fds[j], SOON)) TH_LOG("%d of %d, burst %d", j, n, i);
+			ASSERT_EQ(0, line_read(fds[j], &event));
+			EXPECT_EQ(1, event.count);
+		}
+		for (int j = 0; j < LINES; j++)
+			EXPECT_FALSE(readable(fds[j], 0));
+	}
+}
+
 TEST_HARNESS_MAIN

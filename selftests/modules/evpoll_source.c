@@ -4,11 +4,13 @@
  *
  * A burst holds references on its lines, not on their files, so that close(2) ends a file as it
  * does elsewhere. It lives as long as the file of the line it was started on, and that file
- * holds the module: nothing goes on after the last close.
+ * holds the module: nothing goes on after the last close. The next burst of the line gets its
+ * memory if that is large enough, so that a burst costs the same each time.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/math64.h>
 #include <linux/miscdevice.h>
@@ -52,7 +54,7 @@ static void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(stru
  * @wait: its lock protects @event
  * @event: what read() returns next
  * @mutex: for @burst, one ioctl at a time
- * @burst: the burst that was started on this line, or NULL
+ * @burst: the last burst that was started on this line, or NULL
  */
 struct source_line {
 	struct kref ref;
@@ -66,23 +68,30 @@ struct source_line {
  * struct source_burst - see struct evpoll_source_burst
  * @arg: as the caller gave it
  * @left: events to come; 0: the burst is over
- * @released: events that the timer has let go
+ * @released: events that have been let go
  * @due: of these, those that the NAPI poll has still to do
- * @timer: for all contexts but EVPOLL_SOURCE_PROCESS
+ * @irq: an interrupt at once, see source_begin()
+ * @timer: for EVPOLL_SOURCE_SOFTIRQ, and what comes after @irq
  * @napi: for EVPOLL_SOURCE_NAPI
+ * @polls: @napi is enabled
  * @rcu: frees it
- * @lines: arg.nr lines
+ * @room: lines that it has memory for
+ * @lines: arg.nr lines, then NULL
  *
- * The fields belong to the context that it runs in; only @left is read elsewhere.
+ * @arg, @released and @due belong to the context that it runs in, as does @left, which others
+ * read. The rest is of who starts and ends it.
  */
 struct source_burst {
 	struct evpoll_source_burst arg;
 	u64 left;
 	u64 released;
 	atomic_t due;
+	struct irq_work irq;
 	struct hrtimer timer;
 	struct napi_struct napi;
+	bool polls;
 	struct rcu_head rcu;
+	u32 room;
 	struct source_line *lines[];
 };
 
@@ -145,6 +154,7 @@ static void source_fire(struct source_burst *burst)
 	WRITE_ONCE(line->event.count, line->event.count + 1);
 	wake_up_locked_poll(&line->wait, EPOLLIN | EPOLLRDNORM);
 	spin_unlock_irqrestore(&line->wait.lock, flags);
+	/* Pairs with READ_ONCE() in source_burst_start(). */
 	WRITE_ONCE(burst->left, burst->left - 1);
 }
 
@@ -179,9 +189,9 @@ static bool source_released_all(const struct source_burst *burst)
 	return burst->released == (u64)burst->arg.nr * burst->arg.repeat;
 }
 
-static enum hrtimer_restart source_timer(struct hrtimer *timer)
+/* In an interrupt, or in the softirq of a timer. Returns the time until the next events. */
+static u64 source_go_on(struct source_burst *burst)
 {
-	struct source_burst *burst = container_of(timer, struct source_burst, timer);
 	u32 events;
 	u64 gap = source_release(burst, &events);
 
@@ -192,6 +202,14 @@ static enum hrtimer_restart source_timer(struct hrtimer *timer)
 		while (events--)
 			source_fire(burst);
 	}
+	return gap;
+}
+
+static enum hrtimer_restart source_timer(struct hrtimer *timer)
+{
+	struct source_burst *burst = container_of(timer, struct source_burst, timer);
+	u64 gap = source_go_on(burst);
+
 	if (source_released_all(burst))
 		return HRTIMER_NORESTART;
 	hrtimer_forward_now(timer, ns_to_ktime(gap));
@@ -205,27 +223,50 @@ static enum hrtimer_mode source_timer_mode(const struct source_burst *burst)
 							     HRTIMER_MODE_REL_PINNED;
 }
 
-/* On the processor that the burst is to come from. */
-static void source_timer_start(void *arg)
+static void source_timer_start(struct source_burst *burst, u64 ns)
+{
+	hrtimer_start(&burst->timer, ns_to_ktime(ns), source_timer_mode(burst));
+}
+
+static void source_irq(struct irq_work *irq)
+{
+	struct source_burst *burst = container_of(irq, struct source_burst, irq);
+	u64 gap = source_go_on(burst);
+
+	if (!source_released_all(burst))
+		source_timer_start(burst, gap);
+}
+
+/*
+ * On the processor that the burst is to come from. A timer's interrupt would come when its clock
+ * next can, which no two boots agree on. On PREEMPT_RT it is a thread that does an irq_work, and
+ * not one like a NIC's.
+ */
+static void source_begin(void *arg)
 {
 	struct source_burst *burst = arg;
 
-	hrtimer_start(&burst->timer, 0, source_timer_mode(burst));
+	if (burst->arg.context == EVPOLL_SOURCE_SOFTIRQ || IS_ENABLED(CONFIG_PREEMPT_RT))
+		source_timer_start(burst, 0);
+	else
+		irq_work_queue(&burst->irq);
 }
 
-static int source_start_timer(struct source_burst *burst)
+static int source_begin_there(struct source_burst *burst)
 {
 	if (burst->arg.context == EVPOLL_SOURCE_NAPI) {
-		mutex_lock(&source_napi_mutex);
-		netif_napi_add_tx(source_netdev, &burst->napi, source_napi_poll);
-		mutex_unlock(&source_napi_mutex);
+		if (!burst->napi.dev) {
+			mutex_lock(&source_napi_mutex);
+			netif_napi_add_tx(source_netdev, &burst->napi, source_napi_poll);
+			mutex_unlock(&source_napi_mutex);
+		}
 		napi_enable(&burst->napi);
+		burst->polls = true;
 	}
-	if (burst->arg.cpu < 0) {
-		source_timer_start(burst);
-		return 0;
-	}
-	return smp_call_function_single(burst->arg.cpu, source_timer_start, burst, true);
+	if (burst->arg.cpu >= 0)
+		return smp_call_function_single(burst->arg.cpu, source_begin, burst, true);
+	source_begin(burst);
+	return 0;
 }
 
 static int source_run_here(struct source_burst *burst)
@@ -248,22 +289,38 @@ static int source_run_here(struct source_burst *burst)
 	return 0;
 }
 
-/* Ends the burst if it goes on. */
-static void source_burst_free(struct source_burst *burst)
+/* Ends the burst if it goes on. It may be over, but not yet out of its timer or poll. */
+static void source_burst_stop(struct source_burst *burst)
 {
 	u32 i;
 
+	/*
+	 * In the order in which one starts the next. PREEMPT_RT has not queued the first, and would
+	 * wait for RCU.
+	 */
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		irq_work_sync(&burst->irq);
+	hrtimer_cancel(&burst->timer);
+	if (burst->polls)
+		napi_disable(&burst->napi);
+	burst->polls = false;
+	burst->left = 0;
+	for (i = 0; i < burst->room && burst->lines[i]; i++) {
+		source_line_put(burst->lines[i]);
+		burst->lines[i] = NULL;
+	}
+}
+
+static void source_burst_free(struct source_burst *burst)
+{
 	if (!burst)
 		return;
-	hrtimer_cancel(&burst->timer);
+	source_burst_stop(burst);
 	if (burst->napi.dev) {
-		napi_disable(&burst->napi);
 		mutex_lock(&source_napi_mutex);
 		__netif_napi_del(&burst->napi);
 		mutex_unlock(&source_napi_mutex);
 	}
-	for (i = 0; i < burst->arg.nr && burst->lines[i]; i++)
-		source_line_put(burst->lines[i]);
 	/* Of those who may still look at the NAPI context. */
 	kfree_rcu(burst, rcu);
 }
@@ -283,34 +340,54 @@ static int source_check(const struct evpoll_source_burst *arg)
 	return 0;
 }
 
-static struct source_burst *source_burst_alloc(const struct evpoll_source_burst *arg)
+static struct source_burst *source_burst_alloc(u32 nr)
 {
-	const s32 __user *fds = u64_to_user_ptr(arg->fds);
-	struct source_burst *burst;
-	int error = 0;
+	struct source_burst *burst = kzalloc(struct_size(burst, lines, nr), GFP_KERNEL);
+
+	if (!burst)
+		return NULL;
+	burst->room = nr;
+	init_irq_work(&burst->irq, source_irq);
+	return burst;
+}
+
+/* A burst that does not go on, and has no lines yet. Caller holds line->mutex. */
+static struct source_burst *source_burst_get(struct source_line *line,
+					     const struct evpoll_source_burst *arg)
+{
+	struct source_burst *burst = line->burst;
+
+	if (burst && burst->room >= arg->nr) {
+		source_burst_stop(burst);
+	} else {
+		burst = source_burst_alloc(arg->nr);
+		if (!burst)
+			return NULL;
+		source_burst_free(line->burst);
+		line->burst = burst;
+	}
+	burst->arg = *arg;
+	burst->released = 0;
+	atomic_set(&burst->due, 0);
+	hrtimer_setup(&burst->timer, source_timer, CLOCK_MONOTONIC, source_timer_mode(burst));
+	return burst;
+}
+
+static int source_burst_fill(struct source_burst *burst)
+{
+	const s32 __user *fds = u64_to_user_ptr(burst->arg.fds);
 	u32 i;
 	s32 fd;
 
-	burst = kzalloc(struct_size(burst, lines, arg->nr), GFP_KERNEL);
-	if (!burst)
-		return ERR_PTR(-ENOMEM);
-	burst->arg = *arg;
-	burst->left = (u64)arg->nr * arg->repeat;
-	hrtimer_setup(&burst->timer, source_timer, CLOCK_MONOTONIC, source_timer_mode(burst));
-	for (i = 0; i < arg->nr && !error; i++) {
-		if (get_user(fd, fds + i)) {
-			error = -EFAULT;
-			break;
-		}
+	for (i = 0; i < burst->arg.nr; i++) {
+		if (get_user(fd, fds + i))
+			return -EFAULT;
 		burst->lines[i] = source_line_get(fd);
 		if (!burst->lines[i])
-			error = -EBADF;
+			return -EBADF;
 	}
-	if (error) {
-		source_burst_free(burst);
-		return ERR_PTR(error);
-	}
-	return burst;
+	burst->left = (u64)burst->arg.nr * burst->arg.repeat;
+	return 0;
 }
 
 /* Caller holds line->mutex. */
@@ -319,23 +396,19 @@ static int source_burst_start(struct source_line *line, const struct evpoll_sour
 	struct source_burst *burst;
 	int error;
 
+	/* Pairs with WRITE_ONCE() in source_fire(). */
 	if (line->burst && READ_ONCE(line->burst->left))
 		return -EBUSY;
-	burst = source_burst_alloc(arg);
-	if (IS_ERR(burst))
-		return PTR_ERR(burst);
-	if (arg->context == EVPOLL_SOURCE_PROCESS)
-		error = source_run_here(burst);
-	else
-		error = source_start_timer(burst);
-	if (error || arg->context == EVPOLL_SOURCE_PROCESS) {
-		source_burst_free(burst);
-		return error;
-	}
-	/* It is over, but perhaps not yet out of its timer or poll. */
-	source_burst_free(line->burst);
-	line->burst = burst;
-	return 0;
+	burst = source_burst_get(line, arg);
+	if (!burst)
+		return -ENOMEM;
+	error = source_burst_fill(burst);
+	if (!error)
+		error = arg->context == EVPOLL_SOURCE_PROCESS ? source_run_here(burst) :
+								source_begin_there(burst);
+	if (error || arg->context == EVPOLL_SOURCE_PROCESS)
+		source_burst_stop(burst);
+	return error;
 }
 
 static long source_ioctl(struct file *file, unsigned int cmd, unsigned long user)
@@ -441,6 +514,8 @@ static int __init source_init(void)
 static void __exit source_exit(void)
 {
 	misc_deregister(&source_device);
+	/* The tracepoint of a NAPI poll that is over reads the name of its device. */
+	synchronize_net();
 	free_netdev(source_netdev);
 }
 

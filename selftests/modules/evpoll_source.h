@@ -27,7 +27,7 @@ struct evpoll_source_event {
 enum {
 	EVPOLL_SOURCE_PROCESS,	/* the ioctl itself, which returns after the last one */
 	EVPOLL_SOURCE_SOFTIRQ,	/* a timer in softirq */
-	EVPOLL_SOURCE_HARDIRQ,	/* a timer in its interrupt */
+	EVPOLL_SOURCE_HARDIRQ,	/* an interrupt: at once, for later events a timer's */
 	EVPOLL_SOURCE_NAPI,	/* a NAPI poll, that such an interrupt schedules, as a NIC's */
 	EVPOLL_SOURCE_CONTEXTS,
 };
@@ -41,21 +41,25 @@ enum {
  * @fds: user pointer to @nr __s32, the lines, in the order of their events
  * @nr: lines, up to EVPOLL_SOURCE_MAX_LINES
  * @context: EVPOLL_SOURCE_PROCESS and so on
- * @spacing_ns: from one event of a round to the next, at least; 0 is all of a round in one go,
- *	of which a NAPI poll does up to 64
- * @pause_ns: from one round to the next, at least
+ * @spacing_ns: from one event of a round to the next; 0 is all of a round in one go, of which a
+ *	NAPI poll does up to 64
+ * @pause_ns: from one round to the next
  * @repeat: rounds
  * @cpu: the processor that it comes from, -1 is the caller's. -1 with EVPOLL_SOURCE_PROCESS
  * @work_ns: what each event costs before it is there, in the same go, as a packet costs the network
  *	stack; up to EVPOLL_SOURCE_MAX_WORK_NS
  *
- * Both times are up to EVPOLL_SOURCE_MAX_NS. The burst belongs to the line that the ioctl is done
- * on, which need not be one of @fds: closing it ends the burst, and it has one at a time. A line
- * that is closed while a burst goes on just is not heard of any more.
+ * Both times are up to EVPOLL_SOURCE_MAX_NS. A timer that is late does not put off the next one;
+ * EVPOLL_SOURCE_PROCESS sleeps so long at least.
  *
- * Errors: EINVAL, EFAULT; EBADF (no file descriptor, or not of a line); EBUSY (a burst of the line
- * goes on); EINTR (EVPOLL_SOURCE_PROCESS: a signal came between events); EOPNOTSUPP
- * (EVPOLL_SOURCE_HARDIRQ on PREEMPT_RT, where wait queues cannot be woken from there).
+ * The burst belongs to the line that the ioctl is done on, which need not be one of @fds: closing
+ * it ends the burst, and it has one at a time. A line that is closed while a burst goes on just is
+ * not heard of any more.
+ *
+ * Errors: EINVAL, EFAULT, ENOMEM; EBADF (no file descriptor, or not of a line); EBUSY (a burst of
+ * the line goes on); EINTR (EVPOLL_SOURCE_PROCESS: a signal came between events); ENXIO (@cpu has
+ * just gone offline); EOPNOTSUPP (EVPOLL_SOURCE_HARDIRQ on PREEMPT_RT, where wait queues cannot be
+ * woken from there).
  */
 struct evpoll_source_burst {
 	__u64 fds;
