@@ -51,7 +51,7 @@ static int evpoll_watched_cmp(struct rhashtable_compare_arg *arg, const void *ob
 {
 	const struct evpoll_item *item = object;
 
-	/* Pairs with WRITE_ONCE() in evpoll_item_alloc(). */
+	/* Pairs with WRITE_ONCE() in evpoll_watch(). */
 	return READ_ONCE(item->file) != *(struct file *const *)arg->key;
 }
 
@@ -107,25 +107,29 @@ static void evpoll_unwatch_instance(struct evpoll_item *item, struct evpoll *bel
 	atomic_dec(&below->nwatchers);
 }
 
-/* To the items of the file. Caller holds a reference on it. */
-int evpoll_watch(struct evpoll_item *item)
+/* To the items of @file, and makes it one of them. Caller holds a reference on the file. */
+int evpoll_watch(struct evpoll_item *item, struct file *file)
 {
 	struct evpoll_item *first;
 	int error = 0;
 
-	if (is_evpoll_file(item->file)) {
-		evpoll_watch_instance(item, item->file->private_data);
+	if (is_evpoll_file(file)) {
+		/* Pairs with READ_ONCE() in evpoll_watched_cmp(), as below. */
+		WRITE_ONCE(item->file, file);
+		evpoll_watch_instance(item, file->private_data);
 		return 0;
 	}
 	INIT_LIST_HEAD(&item->siblings);
-	spin_lock(&item->file->f_lock);
+	spin_lock(&file->f_lock);
+	/* Under the lock: who stands on the item and looks for the file would take it for found. */
+	WRITE_ONCE(item->file, file);
 	first = rhashtable_lookup_get_insert_fast(&evpoll_watched, &item->watched,
 						  evpoll_watched_params);
 	if (IS_ERR(first))
 		error = PTR_ERR(first);
 	else if (first)
 		list_add_tail(&item->siblings, &first->siblings);
-	spin_unlock(&item->file->f_lock);
+	spin_unlock(&file->f_lock);
 	/* E2BIG and EBUSY: the table cannot grow for now. */
 	return error ? -ENOMEM : 0;
 }

@@ -93,11 +93,13 @@ static int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
 static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
 			 bool nested)
 {
-	struct evpoll_item *item = evpoll_item_find(ep, file, ctl->fd);
+	struct evpoll_item *item;
 
+	/* It is the search for its place that finds one that is there. */
+	if (ctl->op == EPOLL_CTL_ADD)
+		return evpoll_add(ep, file, ctl, nested);
+	item = evpoll_item_find(ep, file, ctl->fd);
 	switch (ctl->op) {
-	case EPOLL_CTL_ADD:
-		return item ? -EEXIST : evpoll_add(ep, file, ctl, nested);
 	case EPOLL_CTL_DEL:
 		if (!item)
 			return -ENOENT;

@@ -629,7 +629,7 @@ static inline void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, boo
 }
 
 /* close.c */
-int evpoll_watch(struct evpoll_item *item);
+int evpoll_watch(struct evpoll_item *item, struct file *file);
 void evpoll_unwatch(struct evpoll_item *item);
 bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, int *count),
 			int *count);

@@ -18,11 +18,12 @@ static int evpoll_item_cmp(const struct evpoll_item *item, const struct file *fi
 	return fd < item->fd ? -1 : fd > item->fd;
 }
 
-static bool evpoll_item_less(struct rb_node *a, const struct rb_node *b)
+/* For rb_find_add(): @a is the new one, and evpoll_item_cmp() takes it second. */
+static int evpoll_item_cmp_nodes(struct rb_node *a, const struct rb_node *b)
 {
 	const struct evpoll_item *item = rb_entry(a, struct evpoll_item, node);
 
-	return evpoll_item_cmp(rb_entry(b, struct evpoll_item, node), item->file, item->fd) < 0;
+	return evpoll_item_cmp(rb_entry(b, struct evpoll_item, node), item->file, item->fd);
 }
 
 /*
@@ -69,19 +70,16 @@ struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int f
 	return node ? item : NULL;
 }
 
-static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, struct file *file,
-					     const struct evpoll_ctl *ctl)
+/*
+ * Somebody may still stand on it who looks through the table of watched files: @watched keeps its
+ * value until the item goes there itself, and @file until evpoll_watch(). See evpoll_replaced.
+ */
+static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, const struct evpoll_ctl *ctl)
 {
 	struct evpoll_item *item = kmem_cache_alloc(evpoll_item_cache, GFP_KERNEL);
 
 	if (!item)
 		return NULL;
-	/*
-	 * Somebody may still stand on it who looks through the table of watched files: @watched
-	 * keeps its value until the item goes there itself, see evpoll_replaced. Pairs with
-	 * READ_ONCE() in evpoll_watched_cmp().
-	 */
-	WRITE_ONCE(item->file, file);
 	item->fd = ctl->fd;
 	item->events = (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP;
 	item->data = ctl->data;
@@ -89,13 +87,27 @@ static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, struct file *fil
 	item->state = 0;
 	INIT_LIST_HEAD(&item->ready);
 	item->extra = NULL;
-	item->entry = (struct evpoll_entry){ .wait.private = ep };
+	item->entry.head = NULL;
+	item->entry.wait.flags = 0;
+	item->entry.wait.private = ep;
+	item->entry.wait.func = NULL;
 	return item;
+}
+
+/* Into the tree, unless the pair is there. */
+static bool evpoll_item_insert(struct evpoll *ep, struct evpoll_item *item)
+{
+	struct rb_node *there;
+
+	spin_lock(&ep->tree_lock);
+	there = rb_find_add(&item->node, &ep->items, evpoll_item_cmp_nodes);
+	spin_unlock(&ep->tree_lock);
+	return !there;
 }
 
 /*
  * Makes an item that is in the tree and in the table of watched files, on no wait queue yet.
- * Caller holds the mutex, a reference on the file, and knows that the pair is new.
+ * Caller holds the mutex and a reference on the file.
  */
 struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
 				    const struct evpoll_ctl *ctl)
@@ -106,24 +118,30 @@ struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
 	lockdep_assert_held(&ep->mtx);
 	error = evpoll_user_charge(ep->user);
 	if (error)
-		return ERR_PTR(error);
+		goto err;
 	error = -ENOMEM;
-	item = evpoll_item_alloc(ep, file, ctl);
+	item = evpoll_item_alloc(ep, ctl);
 	if (!item)
 		goto err_uncharge;
-	error = evpoll_watch(item);
+	error = evpoll_watch(item, file);
 	if (error)
 		goto err_free;
+	error = -EEXIST;
+	if (!evpoll_item_insert(ep, item))
+		goto err_unwatch;
 	refcount_inc(&ep->refs);
-	spin_lock(&ep->tree_lock);
-	rb_add(&item->node, &ep->items, evpoll_item_less);
-	spin_unlock(&ep->tree_lock);
 	return item;
 
+err_unwatch:
+	evpoll_unwatch(item);
 err_free:
 	kmem_cache_free(evpoll_item_cache, item);
 err_uncharge:
 	evpoll_user_uncharge(ep->user);
+err:
+	/* epoll looks for the pair first, and knows nothing of limits when it is there. */
+	if (error != -EEXIST && evpoll_item_find(ep, file, ctl->fd))
+		error = -EEXIST;
 	return ERR_PTR(error);
 }
 
@@ -142,7 +160,8 @@ void evpoll_item_remove(struct evpoll_item *item)
 	/*
 	 * In this order: who is among the watchers of an instance has it in its tree, where nest.c
 	 * looks for cycles before it goes up along the watchers with their locks. (Not when it is
-	 * being released; but then nobody watches it, and no way up goes on from there.)
+	 * being released; but then nobody watches it, and no way up goes on from there. Nor in the
+	 * middle of an ADD, which has nest_mutex.)
 	 */
 	evpoll_unwatch(item);
 	spin_lock(&ep->tree_lock);

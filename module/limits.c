@@ -117,7 +117,10 @@ void evpoll_user_put(struct evpoll_user *user)
 		evpoll_user_free(user);
 }
 
-/* As epoll's, not exact when several tasks of a user come to the limit at once. */
+/*
+ * As epoll's, not exact when several tasks of a user come to the limit at once: an ADD that will
+ * fail counts meanwhile.
+ */
 int evpoll_user_charge(struct evpoll_user *user)
 {
 	/* Any value that the sysctl had is good. */

@@ -182,6 +182,24 @@ TEST_F(fault, add)
 	close(other);
 }
 
+/* It is there, with and without memory. */
+static int call_add_again(FIXTURE_DATA(fault) *self)
+{
+	int ret = ep_add(BY_WAIT, self->ep, self->witness, EPOLLIN);
+
+	if (ret && errno == EEXIST)
+		return 0;
+	if (ret && errno == ENOMEM)
+		errno = EEXIST;
+	return -1;
+}
+
+/* do_epoll_ctl(): EEXIST comes before anything is allocated. Here it may come after, and the same. */
+TEST_F(fault, add_again)
+{
+	walk(_metadata, self, call_add_again, undo_nothing, 1);
+}
+
 /* A terminal has a second wait queue, and so a second wait entry, which is allocated. */
 TEST_F(fault, add_tty)
 {

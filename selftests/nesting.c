@@ -40,6 +40,21 @@ static int poll_now(int fd)
 	return poll(&pfd, 1, 0) == 1 ? pfd.revents : 0;
 }
 
+/* R23, R26: an instance twice is EEXIST; nothing of the second try is left that would be a cycle */
+TEST_F(nesting, eexist)
+{
+	int outer = ep_create(variant->by, O_CLOEXEC);
+
+	ASSERT_EQ(0, ep_ctl(variant->by, outer, EPOLL_CTL_ADD, self->ep, EPOLLIN, 1));
+	for (int i = 0; i < 3; i++)
+		EXPECT_ERRNO(EEXIST, ep_add(variant->by, outer, self->ep, EPOLLIN));
+	ASSERT_EQ(0, put_byte(self->p[1]));
+	EXPECT_EQ(EPOLLIN, ep_mask(variant->by, outer, 1, 0));
+	EXPECT_ERRNO(ELOOP, ep_add(variant->by, self->ep, outer, EPOLLIN));
+	ASSERT_EQ(0, ep_del(variant->by, outer, self->ep));
+	EXPECT_EQ(0, ep_add(variant->by, self->ep, outer, EPOLLIN));
+}
+
 /* R25: poll(2) sees an event that waits, level-triggered, with ep_eventpoll_poll()'s mask */
 TEST_F(nesting, polled)
 {
