@@ -21,21 +21,12 @@ struct tally {
 
 static struct world world;
 
-static void stay_on(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	sched_setaffinity(0, sizeof(cpus), &cpus);
-}
-
 FIXTURE(fuzz) {
 };
 
 FIXTURE_SETUP(fuzz)
 {
-	stay_on(0);
+	on_cpu(0);
 	world.alone = true;
 	ASSERT_TRUE(world_setup(&world)) TH_LOG("%s", strerror(errno));
 }
@@ -83,7 +74,7 @@ TEST_F_TIMEOUT(threads, hold, 800)
 /* Programs until the end, or until there are so many differences that it is of no use. */
 static void programs_main(struct tally *t, int n, uint64_t seed)
 {
-	stay_on(n % get_nprocs());
+	on_cpu(n % get_nprocs());
 	world.alone = !n;
 	if (!world_setup(&world)) {
 		perror("# the fuzzer's own files");
@@ -186,7 +177,7 @@ static int replay(const char *path)
 		return 2;
 	}
 	fclose(f);
-	stay_on(0);
+	on_cpu(0);
 	world.alone = true;
 	world.trace = true;
 	if (!world_setup(&world)) {

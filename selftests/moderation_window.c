@@ -59,9 +59,13 @@ TEST_F(window, sleeper_waits)
 	EXPECT_EQ(0, stats.inline_flushes);
 }
 
-/* What comes in the window is one wakeup, even if it comes one by one */
+/*
+ * What comes in the window is one wakeup, even if it comes one by one. In the order of the events if
+ * they are of one CPU.
+ */
 TEST_F(window, collects)
 {
+	ASSERT_EQ(0, on_cpu(0));
 	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 8, EPOLLIN));
 	ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 8));
 	for (int i = 0; i < 8; i++)

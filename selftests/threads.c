@@ -198,16 +198,6 @@ TEST_F(threads, killed_before_the_event)
 	}
 }
 
-/* Threads and children started from here on run on CPU 0 only. */
-static int on_cpu_0(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	return sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* Nothing else runs on this CPU while in SCHED_FIFO: who is woken stays where it is. */
 static int freeze_cpu(void)
 {
@@ -231,7 +221,7 @@ TEST_F(threads, killed_with_the_event)
 		struct worker w;
 		pid_t pid = -1;
 
-		ASSERT_EQ(0, on_cpu_0());
+		ASSERT_EQ(0, on_cpu(0));
 		if (child_first)
 			pid = child_start(variant->by, self->ep);
 		ASSERT_TRUE(worker_start(&w, variant->by, self->ep, 1, SOON, &returned));
@@ -270,7 +260,7 @@ TEST_F(threads, signalled_with_the_event)
 	struct sigaction action = { .sa_handler = handler };
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	ASSERT_EQ(0, on_cpu_0());
+	ASSERT_EQ(0, on_cpu(0));
 	for (int target = 0; target <= 1; target++) {
 		atomic_int returned = 0;
 		struct worker w[2];
@@ -309,7 +299,7 @@ TEST_F(threads, late_with_the_event)
 		atomic_int returned = 0;
 		struct worker w[2];
 
-		ASSERT_EQ(0, on_cpu_0());
+		ASSERT_EQ(0, on_cpu(0));
 		for (int i = 0; i < 2; i++)
 			ASSERT_TRUE(worker_start(&w[i], variant->by, self->ep, 1,
 						 i == late ? 300 : SOON, &returned));
