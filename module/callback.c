@@ -163,15 +163,18 @@ static void evpoll_queue_proc(struct file *file, wait_queue_head_t *head, poll_t
 }
 
 /*
- * Puts the item onto the wait queues of its file, and asks in the same call what holds
- * already. On an error the item may be on some of them.
+ * Puts the item onto the wait queues of its file, and asks in the same call what holds already,
+ * of which it makes news. On an error the item may be on some of them.
  */
-int evpoll_hook(struct evpoll_item *item, __poll_t *revents)
+int evpoll_hook(struct evpoll_item *item)
 {
 	struct evpoll_hook hook = { .item = item };
+	__poll_t revents;
 
 	init_poll_funcptr(&hook.pt, evpoll_queue_proc);
-	*revents = evpoll_item_poll(item, &hook.pt, 1);
+	revents = evpoll_item_poll(item, &hook.pt, 1);
+	if (!hook.error && revents)
+		evpoll_queue(item);
 	return hook.error;
 }
 

@@ -42,7 +42,6 @@ static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_
 		      bool nested)
 {
 	struct evpoll_item *item;
-	__poll_t revents;
 	int error;
 
 	item = evpoll_item_add(ep, file, ctl);
@@ -57,11 +56,9 @@ static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_
 			goto err_remove;
 	}
 	/* From here on the callback may come. */
-	error = evpoll_hook(item, &revents);
+	error = evpoll_hook(item);
 	if (error)
 		goto err_remove;
-	if (revents)
-		evpoll_queue(item);
 	return 0;
 
 err_remove:
@@ -69,7 +66,8 @@ err_remove:
 	return error;
 }
 
-static int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
+/* Not inline: a poll table on the stack has it guarded, at a cost to ADD and DEL. */
+static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
 {
 	poll_table pt;
 

@@ -169,7 +169,7 @@ enum {
  * @watched: in evpoll_watched, if it is the first item of its file
  * @siblings: a ring of all items of the file; file->f_lock. If the file is an instance: in its
  *	evpoll.watchers
- * @file: the watched file; constant
+ * @file: the watched file; constant since evpoll_watch()
  * @fd: its number, as the caller gave it; constant
  * @events: mask; written under evpoll.mtx, read by the callback without
  * @data: evpoll.mtx
@@ -447,7 +447,7 @@ void evpoll_stats_init(void);
 void evpoll_stats_exit(void);
 
 /* callback.c */
-int evpoll_hook(struct evpoll_item *item, __poll_t *revents);
+int evpoll_hook(struct evpoll_item *item);
 void evpoll_unhook(struct evpoll_item *item);
 
 /* pending.c */
