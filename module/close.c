@@ -13,8 +13,9 @@
  * synchronize_rcu_tasks(), which takes a task that sleeps for one that has left.
  *
  * All items of a file, of whatever instance, are in a ring. The first one is in a hash table by
- * file, where every close in the system looks, and nearly every one finds nothing. If the file
- * is an instance, its items are in a list there instead, for nest.c.
+ * file. Every close in the system comes by, and nearly every one would find nothing there: a look
+ * at a counter first tells most of them so. If the file is an instance, its items are in a list
+ * there instead, for nest.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,6 +28,13 @@
 #include "evpoll.h"
 
 static struct rhashtable evpoll_watched;
+
+/*
+ * How many watched files have an address with this hash; an instance once for each item that watches
+ * it. With 10,000 watched files every second of the others still finds 0.
+ */
+#define EVPOLL_COUNTER_BITS 14
+static atomic_t evpoll_watched_counters[1 << EVPOLL_COUNTER_BITS];
 
 /* Tasks in the hook that have found an item: see evpoll_close_exit() */
 static atomic_t evpoll_in_hook = ATOMIC_INIT(0);
@@ -66,6 +74,14 @@ static const struct rhashtable_params evpoll_watched_params = {
 	.automatic_shrinking = true,
 };
 
+static atomic_t *evpoll_watched_counter(const struct file *file)
+{
+	u64 hash = (unsigned long)file * GOLDEN_RATIO_64;
+
+	/* Files lie side by side: after one round, all of a slab or none shared their counters. */
+	return &evpoll_watched_counters[hash_64(hash ^ hash >> 32, EVPOLL_COUNTER_BITS)];
+}
+
 /*
  * The first item of the file, or NULL. Caller holds the lock, or is the hook: with the last
  * reference gone nobody else changes it.
@@ -97,6 +113,7 @@ static void evpoll_watch_instance(struct evpoll_item *item, struct evpoll *below
 	list_add_tail(&item->siblings, &below->watchers);
 	spin_unlock(&below->watchers_lock);
 	atomic_inc(&below->nwatchers);
+	atomic_inc(evpoll_watched_counter(item->file));
 }
 
 static void evpoll_unwatch_instance(struct evpoll_item *item, struct evpoll *below)
@@ -105,6 +122,7 @@ static void evpoll_unwatch_instance(struct evpoll_item *item, struct evpoll *bel
 	list_del(&item->siblings);
 	spin_unlock(&below->watchers_lock);
 	atomic_dec(&below->nwatchers);
+	atomic_dec(evpoll_watched_counter(item->file));
 }
 
 /* To the items of @file, and makes it one of them. Caller holds a reference on the file. */
@@ -129,6 +147,8 @@ int evpoll_watch(struct evpoll_item *item, struct file *file)
 		error = PTR_ERR(first);
 	else if (first)
 		list_add_tail(&item->siblings, &first->siblings);
+	else
+		atomic_inc(evpoll_watched_counter(file));
 	spin_unlock(&file->f_lock);
 	/* E2BIG and EBUSY: the table cannot grow for now. */
 	return error ? -ENOMEM : 0;
@@ -156,10 +176,12 @@ void evpoll_unwatch(struct evpoll_item *item)
 		return;
 	}
 	spin_lock(&item->file->f_lock);
-	if (list_empty(&item->siblings))
+	if (list_empty(&item->siblings)) {
 		rhashtable_remove_fast(&evpoll_watched, &item->watched, evpoll_watched_params);
-	else
+		atomic_dec(evpoll_watched_counter(item->file));
+	} else {
 		evpoll_leave_ring(item);
+	}
 	spin_unlock(&item->file->f_lock);
 }
 
@@ -183,20 +205,13 @@ bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, 
 	return found;
 }
 
-static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
-				     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+/* Perhaps a watched file: nobody has a reference any more. */
+static noinline void evpoll_file_ends(struct file *file)
 {
-	struct file *file = (struct file *)compat_ftrace_argument(fregs, 0);
 	struct evpoll_item *item;
 	bool preempt_on;
 
-	/*
-	 * Nearly every close of the system ends here. Who added an item of the file let go of it
-	 * after that, so we see it counted. An open that failed: ours may have come as far as to
-	 * look like an instance.
-	 */
-	if (!is_evpoll_file(file) && !atomic_read(&evpoll_watched.nelems))
-		return;
+	/* An open that failed may have come as far as to look like an instance. */
 	if (!(file->f_mode & FMODE_OPENED) || !evpoll_watched_first(file))
 		return;
 	atomic_inc(&evpoll_in_hook);
@@ -221,6 +236,19 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 	if (preempt_on)
 		preempt_disable();
 	atomic_dec(&evpoll_in_hook);
+}
+
+static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
+				     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct file *file = (struct file *)compat_ftrace_argument(fregs, 0);
+
+	/*
+	 * Nearly every close of the system ends here. Who added an item of the file let go of it, or
+	 * of the descriptor, after that, so we see it counted.
+	 */
+	if (atomic_read(evpoll_watched_counter(file)))
+		evpoll_file_ends(file);
 }
 
 static struct ftrace_ops evpoll_fput_ops = {

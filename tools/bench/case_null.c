@@ -7,11 +7,18 @@ static void getppid_run(struct set *set)
 	sys3(SYS_getppid, 0, 0, 0);
 }
 
+static int null_file(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "/dev/null");
+	return fd;
+}
+
 static void null_open(struct set *set)
 {
-	set->other = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (set->other < 0)
-		err(1, "/dev/null");
+	set->other = null_file();
 }
 
 static void null_close(struct set *set)
@@ -36,17 +43,43 @@ static void eventfd_run(struct set *set)
 	set_clear(set, 0);
 }
 
+/* Files that are closed in turn, each at another address in the kernel */
+static int pool[1024];
+
+static void pool_open(struct set *set)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(pool); i++)
+		pool[i] = null_file();
+	set->at = 0;
+}
+
+static void pool_next(struct set *set)
+{
+	int *oldest = &pool[set->at++ % ARRAY_SIZE(pool)];
+
+	set->other = *oldest;
+	*oldest = null_file();
+}
+
+static void pool_close(struct set *set)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(pool); i++)
+		close(pool[i]);
+}
+
 static void watch_all(struct set *set)
 {
 	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
+	pool_open(set);
 }
 
 const struct bench_case cases_null[] = {
 	{ .name = "close-unloaded", .what = "close() of /dev/null before evpoll.ko is loaded",
-	  .mode = UNLOADED, .by = NONE, .n = { 1 }, .prepare = null_open, .run = null_close },
+	  .mode = UNLOADED, .by = NONE, .n = { 1 }, .cycle = ARRAY_SIZE(pool), .mean = true,
+	  .setup = pool_open, .prepare = pool_next, .run = null_close, .teardown = pool_close },
 	{ .name = "close-loaded", .what = "close() of /dev/null while n other files are watched",
-	  .by = EPOLL | EVPOLL_READ, .n = { 1, 10000 },
-	  .setup = watch_all, .prepare = null_open, .run = null_close },
+	  .by = EPOLL | EVPOLL_READ, .n = { 1, 10000 }, .cycle = ARRAY_SIZE(pool), .mean = true,
+	  .setup = watch_all, .prepare = pool_next, .run = null_close, .teardown = pool_close },
 	{ .name = "getppid", .what = "getppid(): entering and leaving the kernel",
 	  .by = NONE, .n = { 1 }, .run = getppid_run },
 	{ .name = "read-null", .what = "read() of /dev/null: the same, and what the VFS does",
