@@ -360,7 +360,8 @@ TEST_F(read, whole_events)
 /* uapi: a buffer of any size, up to what read(2) takes at all */
 TEST_F(read, huge_size)
 {
-	struct epoll_event ev[3];
+	/* Not on the stack: it may be so near the end of the address space that this is EFAULT. */
+	static struct epoll_event ev[3];
 
 	EXPECT_ERRNO(EAGAIN, syscall(SYS_read, self->ep, ev, 0x7ffff000));
 	ASSERT_EQ(0, add_all(BY_READ, self->ep, self->fds, 3, EPOLLIN | EPOLLET));
