@@ -8,7 +8,7 @@
 # ours is a watched file's own ->poll, where poll(2) comes as well, and what NAPI and hrtimers have
 # between themselves: a look at their own state without READ_ONCE(), in both functions of the title.
 # Nor is the word of a bucket of an rhashtable: who has its bit lock reads it plainly, in rht_ptr(),
-# while another tries to set the bit, which is set.
+# while another tries to set the bit, which is set. The other may be the worker that resizes it.
 
 # The first line of a stack; the access comes next.
 /(read|write|read-write)( \(.*\))? to 0x[0-9a-f]* of [0-9]+ bytes by / { their_poll = 0 }
@@ -19,7 +19,7 @@
 	ours = 0
 	theirs = "(napi|hrtimer|schedule_hrtimeout|do_nanosleep)[a-z0-9_.]*"
 	core = $0 ~ "data-race in " theirs " / " theirs "\r?$"
-	table = "evpoll_(un)?watch \\[evpoll\\]"
+	table = "(evpoll_((un)?watch|leave_ring) \\[evpoll\\]|rht_deferred_worker)"
 	bucket = $0 ~ "data-race in " table " / " table "\r?$"
 	locks = 0
 	looks = 0
