@@ -132,14 +132,17 @@ int evpoll_watch(struct evpoll_item *item, struct file *file)
 	int error = 0;
 
 	if (is_evpoll_file(file)) {
-		/* Pairs with READ_ONCE() in evpoll_watched_cmp(), as below. */
+		/* Pairs with READ_ONCE() in evpoll_watched_cmp(). */
 		WRITE_ONCE(item->file, file);
 		evpoll_watch_instance(item, file->private_data);
 		return 0;
 	}
 	INIT_LIST_HEAD(&item->siblings);
 	spin_lock(&file->f_lock);
-	/* Under the lock: who stands on the item and looks for the file would take it for found. */
+	/*
+	 * Under the lock: who stands on the item and looks for the file would take it for found.
+	 * Pairs with READ_ONCE() in evpoll_watched_cmp().
+	 */
 	WRITE_ONCE(item->file, file);
 	first = rhashtable_lookup_get_insert_fast(&evpoll_watched, &item->watched,
 						  evpoll_watched_params);

@@ -71,7 +71,7 @@ struct source_line {
  * @released: events that have been let go
  * @due: of these, those that the NAPI poll has still to do
  * @irq: an interrupt at once, see source_begin()
- * @timer: for EVPOLL_SOURCE_SOFTIRQ, and what comes after @irq
+ * @timer: for EVPOLL_SOURCE_SOFTIRQ, for what comes after @irq, and in its place on PREEMPT_RT
  * @napi: for EVPOLL_SOURCE_NAPI
  * @polls: @napi is enabled
  * @rcu: frees it
