@@ -30,8 +30,8 @@
 static struct rhashtable evpoll_watched;
 
 /*
- * How many watched files have an address with this hash; an instance once for each item that watches
- * it. With 10,000 watched files every second of the others still finds 0.
+ * How many watched files have an address with this hash; an instance once for each item that
+ * watches it. With 10,000 watched files every second of the others still finds 0.
  */
 #define EVPOLL_COUNTER_BITS 14
 static atomic_t evpoll_watched_counters[1 << EVPOLL_COUNTER_BITS];
@@ -247,8 +247,8 @@ static void notrace evpoll_fput_hook(unsigned long ip, unsigned long parent_ip,
 	struct file *file = (struct file *)compat_ftrace_argument(fregs, 0);
 
 	/*
-	 * Nearly every close of the system ends here. Who added an item of the file let go of it, or
-	 * of the descriptor, after that, so we see it counted.
+	 * Nearly every close of the system ends here. Who added an item of the file let go of it,
+	 * or of the descriptor, after that, so we see it counted.
 	 */
 	if (atomic_read(evpoll_watched_counter(file)))
 		evpoll_file_ends(file);

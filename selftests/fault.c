@@ -194,7 +194,7 @@ static int call_add_again(FIXTURE_DATA(fault) *self)
 	return -1;
 }
 
-/* do_epoll_ctl(): EEXIST comes before anything is allocated. Here it may come after, and the same. */
+/* do_epoll_ctl(): EEXIST comes before anything is allocated. Here it comes whatever fails. */
 TEST_F(fault, add_again)
 {
 	walk(_metadata, self, call_add_again, undo_nothing, 1);

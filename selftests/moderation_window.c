@@ -60,8 +60,8 @@ TEST_F(window, sleeper_waits)
 }
 
 /*
- * What comes in the window is one wakeup, even if it comes one by one. In the order of the events if
- * they are of one CPU.
+ * What comes in the window is one wakeup, even if it comes one by one. In the order of the events
+ * if they are of one CPU.
  */
 TEST_F(window, collects)
 {
