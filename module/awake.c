@@ -2,9 +2,8 @@
 /*
  * EPOLLWAKEUP: the system does not suspend between an event and the next wait.
  *
- * An item with the flag has a wakeup source, which is active while the item is pending or
- * ready. The instance has one that is active while a scan has items in its hands, so that there
- * is no gap.
+ * An item with EPOLLWAKEUP has a wakeup source, which is active while the item is pending or ready. The
+ * instance has another one, which is active while a scan has taken such items, so that there is no gap.
  */
 #include <linux/capability.h>
 #include <linux/dcache.h>
@@ -13,9 +12,12 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "evpoll.h"
+#include "awake.h"
+#include "extra.h"
 
-/* Ignored without the right to it, epoll_ctl(2). */
+/* Frees wakeup sources, because that may sleep. */
+static struct workqueue_struct *evpoll_awake_wq;
+
 __poll_t evpoll_awake_allowed(__poll_t events)
 {
 	if (!IS_ENABLED(CONFIG_PM_SLEEP) || !capable(CAP_BLOCK_SUSPEND))
@@ -30,7 +32,7 @@ static struct wakeup_source *evpoll_awake_source(struct evpoll_item *item)
 	return rcu_dereference_protected(item->extra->ws, lockdep_is_held(&evpoll_of(item)->mtx));
 }
 
-static int evpoll_awake_on(struct evpoll_item *item)
+static int evpoll_awake_add_source(struct evpoll_item *item)
 {
 	struct evpoll *ep = evpoll_of(item);
 	struct name_snapshot name;
@@ -39,7 +41,7 @@ static int evpoll_awake_on(struct evpoll_item *item)
 
 	if (!ep->ws)
 		ep->ws = wakeup_source_register(NULL, "evpoll");
-	extra = evpoll_item_extra(item);
+	extra = evpoll_extra_get(item);
 	if (!ep->ws || !extra)
 		return -ENOMEM;
 	take_dentry_name_snapshot(&name, item->file->f_path.dentry);
@@ -51,27 +53,27 @@ static int evpoll_awake_on(struct evpoll_item *item)
 	return 0;
 }
 
-static void evpoll_awake_off(struct evpoll_item *item, struct wakeup_source *ws)
+static void evpoll_awake_remove_source(struct evpoll_item *item, struct wakeup_source *ws)
 {
 	RCU_INIT_POINTER(item->extra->ws, NULL);
-	/* For evpoll_awake_stay(). */
+	/* Waits for evpoll_awake_stay(), which may still use the source. */
 	synchronize_rcu();
 	wakeup_source_unregister(ws);
 }
 
-/* Gives the item a wakeup source or takes it away. Caller holds the mutex. */
+/* Caller holds the mutex. */
 int evpoll_awake_set(struct evpoll_item *item, bool on)
 {
 	struct wakeup_source *ws = evpoll_awake_source(item);
 
 	if (on && !ws)
-		return evpoll_awake_on(item);
+		return evpoll_awake_add_source(item);
 	if (!on && ws)
-		evpoll_awake_off(item, ws);
+		evpoll_awake_remove_source(item, ws);
 	return 0;
 }
 
-/* See evpoll_stay_awake(). */
+/* See evpoll_stay_awake(). Any context. */
 void evpoll_awake_stay(struct evpoll_extra *extra)
 {
 	struct wakeup_source *ws;
@@ -84,8 +86,8 @@ void evpoll_awake_stay(struct evpoll_extra *extra)
 }
 
 /*
- * A scan takes the item: the instance's source keeps awake from here to the end of the scan.
- * Before the item can become pending again, which makes its own active again.
+ * The source of the instance keeps the system awake from here to the end of the scan. Runs before the scan
+ * clears EVPOLL_QUEUED, so before a wake callback can activate the item's source again.
  */
 void evpoll_awake_hand_over(struct evpoll_item *item)
 {
@@ -93,7 +95,10 @@ void evpoll_awake_hand_over(struct evpoll_item *item)
 
 	if (!ws)
 		return;
-	/* Others may change it: what counts is that the item was made to stay awake when queued. */
+	/*
+	 * Other tasks may change @active at the same time. That does not matter, because the source was
+	 * activated when the item was queued, and a lock has ordered that before this read.
+	 */
 	if (data_race((bool)ws->active))
 		__pm_stay_awake(evpoll_of(item)->ws);
 	__pm_relax(ws);
@@ -105,6 +110,11 @@ void evpoll_awake_scan_end(struct evpoll *ep)
 	__pm_relax(ep->ws);
 }
 
+void evpoll_awake_queue_work(struct work_struct *work)
+{
+	queue_work(evpoll_awake_wq, work);
+}
+
 static void evpoll_awake_free_work(struct work_struct *work)
 {
 	struct evpoll_extra *extra = container_of(work, struct evpoll_extra, free_work);
@@ -113,7 +123,7 @@ static void evpoll_awake_free_work(struct work_struct *work)
 	kfree(extra);
 }
 
-/* The item is off everything, so nobody reads this any more. */
+/* The item is on no list and no wait queue, so nobody reads @extra any more. */
 void evpoll_awake_free(struct evpoll_extra *extra)
 {
 	if (!rcu_access_pointer(extra->ws)) {
@@ -121,5 +131,17 @@ void evpoll_awake_free(struct evpoll_extra *extra)
 		return;
 	}
 	INIT_WORK(&extra->free_work, evpoll_awake_free_work);
-	queue_work(evpoll_wq, &extra->free_work);
+	evpoll_awake_queue_work(&extra->free_work);
+}
+
+int evpoll_awake_init(void)
+{
+	evpoll_awake_wq = alloc_workqueue("evpoll", WQ_UNBOUND, 0);
+	return evpoll_awake_wq ? 0 : -ENOMEM;
+}
+
+/* Waits for all work. */
+void evpoll_awake_exit(void)
+{
+	destroy_workqueue(evpoll_awake_wq);
 }

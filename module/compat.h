@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that evpoll supports (6.1 to 7.3), and nothing else. Code
- * outside this file is written for the newest kernel.
+ * The differences between the kernels that evpoll supports, 6.1 to 7.3. All other files are written for
+ * the newest kernel.
  */
 #ifndef EVPOLL_COMPAT_H
 #define EVPOLL_COMPAT_H
@@ -15,7 +15,10 @@
 #include <linux/sysctl.h>
 #include <linux/version.h>
 
-/* 6.12 made struct fd opaque (88a2f6468d01, backported to some trees, hence no version). */
+/*
+ * 6.12 made struct fd opaque (88a2f6468d01). Some older trees have the change as well, so test for the
+ * macro and not for the version.
+ */
 #ifndef fd_file
 #define fd_file(f) ((f).file)
 #define compat_fd_is_held(f) ((f).flags & FDPUT_FPUT)
@@ -23,7 +26,10 @@
 #define compat_fd_is_held(f) ((f).word & FDPUT_FPUT)
 #endif
 
-/* 6.10 names it. With an older compiler a kernel that wipes the stack does so here too. */
+/*
+ * 6.10 added this macro. Without the attribute, a kernel that clears the stack clears these variables too,
+ * which costs time and does no harm.
+ */
 #ifndef __uninitialized
 #if __has_attribute(__uninitialized__)
 #define __uninitialized __attribute__((__uninitialized__))
@@ -33,9 +39,9 @@
 #endif
 
 /*
- * A reference on a file that is known to be the one it was and to be in memory, unless its last
- * one is gone and __fput() is on its way. So without get_file_active(), which is for those who
- * do not know. 6.13 changed the type of the counter.
+ * Gets a reference on a file, unless the last one is gone and __fput() is running or will run. The caller
+ * knows that the file is still in memory and still the same file. get_file_active() would check that
+ * as well, and is not needed. 6.13 changed the type of the counter.
  */
 static inline bool compat_file_tryget(struct file *file)
 {
@@ -47,8 +53,9 @@ static inline bool compat_file_tryget(struct file *file)
 }
 
 /*
- * A cache whose objects stay of their kind for an RCU grace period after they were freed. 6.12 lets
- * the allocator's pointer of a free one stand in a field, before it takes room of its own.
+ * A SLAB_TYPESAFE_BY_RCU cache: the memory of a freed object stays an object of this cache for an RCU grace
+ * period. From 6.12 on the caller chooses the field that the allocator's pointer may overwrite in a free
+ * object. Before, the pointer has space of its own behind the object.
  */
 static inline struct kmem_cache *compat_kmem_cache_rcu(const char *name, unsigned int size,
 						       unsigned int freeptr_offset,
@@ -66,7 +73,7 @@ static inline struct kmem_cache *compat_kmem_cache_rcu(const char *name, unsigne
 #endif
 }
 
-/* 6.10 allocates dummy net devices (f8cbf6bde4c8) and later ones cannot be static. */
+/* 6.10 added alloc_netdev_dummy() (f8cbf6bde4c8), and later kernels accept no other dummy device. */
 static inline struct net_device *compat_alloc_netdev_dummy(void)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
@@ -90,8 +97,8 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 }
 
 /*
- * 6.2 reads arguments from ftrace_regs (94d095ffa0e1), where the architecture saves them there
- * for every hook. Else the full registers are needed.
+ * From 6.2 on a hook reads arguments from ftrace_regs (94d095ffa0e1), if the architecture saves them there
+ * for every hook. If not, the hook has to ask for the full registers.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && defined(CONFIG_DYNAMIC_FTRACE_WITH_ARGS)
 #define COMPAT_FTRACE_OPS_FL_ARGS 0
@@ -101,7 +108,7 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 #define compat_ftrace_argument(fregs, n) regs_get_kernel_argument(ftrace_get_regs(fregs), n)
 #endif
 
-/* 6.13 sets a timer up in one call (908a1d775422). */
+/* 6.13 added hrtimer_setup() (908a1d775422). */
 static inline void compat_hrtimer_setup(struct hrtimer *timer,
 					enum hrtimer_restart (*function)(struct hrtimer *),
 					clockid_t clock, enum hrtimer_mode mode)
@@ -114,7 +121,7 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
-/* 6.11 counts the entries of a sysctl table, before it an empty one ends it. */
+/* Before 6.11 an empty entry ends a sysctl table. Later kernels count the entries. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
 #define COMPAT_SYSCTL_END
 #else

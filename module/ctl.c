@@ -1,39 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * EVPOLL_IOC_CTL: an item comes, changes, goes.
+ * EVPOLL_IOC_CTL: adds, changes and removes registrations.
  *
- * The order of the checks is that of do_epoll_ctl() in fs/eventpoll.c, so that a call with
- * several faults fails with the same one.
+ * The checks are in the order of do_epoll_ctl() in fs/eventpoll.c, so that a call with several faults
+ * fails with the same error as there.
  */
 #include <linux/err.h>
 #include <linux/magic.h>
 
+#include "awake.h"
+#include "callback.h"
 #include "compat.h"
-#include "evpoll.h"
+#include "ctl.h"
+#include "file.h"
+#include "item.h"
+#include "nest.h"
+#include "poll.h"
+#include "ready.h"
 #include "trace.h"
 
 /*
- * What a mask may hold. epoll lets any other bit pass; here it is refused, so that a later
- * kernel can give it a meaning, and as the kernel uses some between waker and callback.
+ * The bits that a mask may have. epoll ignores other bits. evpoll refuses them, so that a later version
+ * can give them a meaning, and because wakers use some of them to tell the wake callback something.
  */
 #define EVPOLL_KNOWN_BITS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLNVAL | \
 			   EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | \
 			   EPOLLRDHUP | EVPOLL_PRIVATE_BITS)
 
-/* What EPOLLEXCLUSIVE goes together with, epoll_ctl(2). */
+/* The bits that are allowed together with EPOLLEXCLUSIVE, see epoll_ctl(2). */
 #define EVPOLL_EXCLUSIVE_OK_BITS (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | \
 				  EPOLLET | EPOLLEXCLUSIVE)
 
 /*
- * An epoll file cannot be told by its operations, which are private to fs/eventpoll.c. Only
- * that file gives this name to an inode that nobody can name.
+ * Is the file an epoll instance? Its file operations are private to fs/eventpoll.c, so compare the name of
+ * its anonymous inode. Only fs/eventpoll.c uses this name, and user space cannot make such an inode.
  */
 static bool is_epoll_file(const struct file *file)
 {
 	static const struct qstr epoll = QSTR_INIT("[eventpoll]", sizeof("[eventpoll]") - 1);
 	const struct qstr *name = &file->f_path.dentry->d_name;
 
-	/* Nobody renames these. */
+	/* Anonymous inodes are never renamed, so the name can be read without a lock. */
 	return file->f_path.mnt->mnt_sb->s_magic == ANON_INODE_FS_MAGIC &&
 	       name->len == epoll.len && !memcmp(name->name, epoll.name, epoll.len);
 }
@@ -55,8 +62,8 @@ static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_
 		if (error)
 			goto err_remove;
 	}
-	/* From here on the callback may come. */
-	error = evpoll_hook(item);
+	/* From here on the wake callback may run. */
+	error = evpoll_add_wait_entries(item);
 	if (error)
 		goto err_remove;
 	return 0;
@@ -66,20 +73,23 @@ err_remove:
 	return error;
 }
 
-/* Not inline: a poll table on the stack has it guarded, at a cost to ADD and DEL. */
+/*
+ * noinline, because the poll table on its stack makes the compiler add a stack guard, which ADD and DEL
+ * need not pay for.
+ */
 static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
 {
 	poll_table pt;
 
-	/* The callback reads the mask without a lock, evpoll_wake_callback(). */
+	/* Pairs with READ_ONCE() in evpoll_wake_item(). */
 	WRITE_ONCE(item->events, (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP);
 	item->data = ctl->data;
-	/* As with epoll, running out of memory here only costs the wakeup source. */
+	/* Without memory the item has no wakeup source, and MOD succeeds. epoll does the same. */
 	evpoll_awake_set(item, item->events & EPOLLWAKEUP);
 	/*
-	 * Either the callback sees the new mask, or we see the state that it was called for.
-	 * Pairs with the barrier that a waker has between its state and the look at its wait
-	 * queue, see wq_has_sleeper().
+	 * Orders the new mask before the poll. Either the wake callback sees the new mask, or the poll
+	 * sees what the waker did. Pairs with the barrier that a waker has between its new state and
+	 * the check of its wait queue, see wq_has_sleeper().
 	 */
 	smp_mb();
 	init_poll_funcptr(&pt, NULL);
@@ -93,7 +103,7 @@ static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpo
 {
 	struct evpoll_item *item;
 
-	/* It is the search for its place that finds one that is there. */
+	/* ADD looks for the item when it inserts the new one. */
 	if (ctl->op == EPOLL_CTL_ADD)
 		return evpoll_add(ep, file, ctl, nested);
 	item = evpoll_item_find(ep, file, ctl->fd);
@@ -114,7 +124,7 @@ static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpo
 	}
 }
 
-/* EPOLLEXCLUSIVE is a matter of ADD, between an instance and a file that is none. */
+/* EPOLLEXCLUSIVE is for ADD only, and for a watched file that is no instance. */
 static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct file *file)
 {
 	__poll_t events = (__force __poll_t)ctl->events;
@@ -135,8 +145,8 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	if (evpoll_exclusive_is_wrong(ctl, target))
 		return -EINVAL;
 	/*
-	 * Neither side could see a cycle through the other, and ->poll would recurse until the
-	 * stack ends.
+	 * A cycle through both epoll and evpoll would be invisible to the checks of each, and ->poll
+	 * would recurse until the stack overflows. So refuse epoll below evpoll.
 	 */
 	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(target))
 		return -ELOOP;
@@ -148,7 +158,10 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	return error;
 }
 
-/* The file of the change, or NULL: @ctl's descriptor is none. Makes of @ctl what takes effect. */
+/*
+ * @target: the file of @ctl's descriptor, or NULL if it has none. Corrects @ctl to what takes effect: no
+ * mask for DEL, no EPOLLWAKEUP without the right to it.
+ */
 static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
 					      struct evpoll_ctl *ctl)
 {
@@ -183,7 +196,7 @@ long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 	return error;
 }
 
-/* One of several: the task may sleep before it comes to user space, see evpoll_fput(). */
+/* The task may sleep before it returns to user space, so this uses evpoll_fput(). */
 long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl)
 {
 	struct fd target = fdget(ctl->fd);

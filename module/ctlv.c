@@ -5,9 +5,14 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "evpoll.h"
+#include "copy.h"
+#include "ctl.h"
+#include "ctlv.h"
 
-/* The change is tried even if nobody can be told of its result: it was read, and counts. */
+/*
+ * Tries the next change. It counts as tried even if its result cannot be written afterwards, because it
+ * may have taken effect.
+ */
 static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 {
 	struct evpoll_ctl __user *from = u64_to_user_ptr(ctlv->changes);
@@ -22,7 +27,6 @@ static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 	return put_user(change.result, &from->result);
 }
 
-/* Tries all changes and writes to @to how far it came. Returns how many failed, or an error. */
 long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to)
 {
 	int error = 0;

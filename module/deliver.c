@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The last stage of an event: an item of the ready list becomes a struct epoll_event in user
- * memory, if its file says that an event still holds.
+ * The last stage of an event: the reader polls each ready item, and writes a struct epoll_event to
+ * user memory for those that still have an event.
  */
 #include <linux/file.h>
 #include <linux/log2.h>
@@ -9,25 +9,30 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
-#include "evpoll.h"
+#include "deliver.h"
+#include "file.h"
+#include "flush.h"
+#include "poll.h"
+#include "scan.h"
+#include "stats.h"
 #include "trace.h"
 
-/* Items in hand at a time: few locks, and few files held from closing. */
+/*
+ * Items that a scan takes at a time: enough to take waiters.lock rarely, and few enough that not many
+ * files have a reference that delays their end.
+ */
 #define EVPOLL_CHUNK 16
 
-/*
- * For each event once: a level-triggered item that is asked again has no callback's time. @noted_ns
- * is 0 then, and without EVPOLL_LATENCY.
- */
-static void evpoll_count_latency(struct evpoll *ep, u64 noted_ns)
+/* Adds the time from the wake callback to now to the histogram. */
+static void evpoll_count_latency(struct evpoll *ep, u64 queued_ns)
 {
-	u64 ns = ktime_get_ns() - noted_ns;
+	u64 ns = ktime_get_ns() - queued_ns;
 	int slot = ns ? min(ilog2(ns), EVPOLL_LATENCY_SLOTS - 1) : 0;
 
 	evpoll_count(ep, latency[slot], 1);
 }
 
-/* The caller has checked that the address is the user's. Returns false when it is not there. */
+/* Returns false if @to cannot be written. The caller has checked it with access_ok(). */
 static bool evpoll_put_event(struct epoll_event __user *to, __poll_t revents, u64 data)
 {
 	if (!user_write_access_begin(to, sizeof(*to)))
@@ -42,21 +47,25 @@ efault:
 	return false;
 }
 
-/* An item was reported. What it does next depends on its mode. */
-static void evpoll_report(struct evpoll_item *item, u64 noted_ns, __poll_t revents)
+/* Counts and traces an event that was written, and disarms or requeues its item. */
+static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t revents)
 {
-	if (noted_ns)
-		evpoll_count_latency(evpoll_of(item), noted_ns);
+	/*
+	 * 0 without EVPOLL_LATENCY. Also 0 for a level-triggered item that is reported again, so that
+	 * each event of a wake callback counts once.
+	 */
+	if (queued_ns)
+		evpoll_count_latency(evpoll_of(item), queued_ns);
 	trace_evpoll_deliver(item, revents);
-	/* Pairs with READ_ONCE() in evpoll_wake_callback(). */
+	/* Pairs with READ_ONCE() in evpoll_wake_item(). */
 	if (item->events & EPOLLONESHOT)
 		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
 	else if (!(item->events & EPOLLET))
-		/* Level-triggered: to the tail, and asked again in the next scan. */
+		/* Level-triggered: goes to the tail, and the next scan polls it again. */
 		evpoll_scan_keep(item, 0);
 }
 
-/* Returns 1 if the item became an event at @to, 0 if it has none, -EFAULT if it could not. */
+/* Returns 1 if an event was written to @to, 0 if the item has none, -EFAULT if @to is bad. */
 static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 			       struct epoll_event __user *to)
 {
@@ -64,7 +73,7 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	struct file *file = item->file;
 	__poll_t revents;
 
-	revents = evpoll_scan_ask(item, pt, 1);
+	revents = evpoll_scan_poll(item, pt, 1);
 	if (!revents) {
 		evpoll_count(evpoll_of(item), spurious, 1);
 		evpoll_fput(file);
@@ -72,31 +81,31 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	}
 	if (!evpoll_put_event(to, revents, item->data))
 		return -EFAULT;
-	evpoll_report(item, taken->noted_ns, revents);
-	/* The item may be gone with it. */
+	evpoll_report(item, taken->queued_ns, revents);
+	/* If this is the last reference, the item is removed with the file. */
 	fput(file);
 	return 1;
 }
 
-/* As if they had not been taken. */
-static noinline void evpoll_give_back(const struct evpoll_taken *taken, int n)
+/* Puts items back as if they had not been taken. */
+static noinline void evpoll_undo_taken(const struct evpoll_taken *taken, int n)
 {
 	struct file *file;
 
 	while (n--) {
 		file = taken[n].item->file;
-		evpoll_scan_undo(taken[n].item, taken[n].noted_ns);
+		evpoll_scan_undo(taken[n].item, taken[n].queued_ns);
 		fput(file);
 	}
 }
 
 /*
- * The next few items. Returns how many became events at @to. No file is asked after an event that
- * could not be written: it may tell its state once, and would tell it in vain.
+ * Delivers the next few items, and returns how many events it wrote to @to. After a fault it polls no
+ * further file, because ->poll of some files tells a change once, and the answer would be lost.
  */
-static __always_inline int evpoll_deliver_some(struct evpoll *ep,
-					       struct epoll_event __user *to, int max,
-					       bool *fault)
+static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
+						struct epoll_event __user *to, int max,
+						bool *fault)
 {
 	struct evpoll_taken taken[EVPOLL_CHUNK] __uninitialized;
 	int i, n, ret, done = 0;
@@ -107,7 +116,7 @@ static __always_inline int evpoll_deliver_some(struct evpoll *ep,
 	for (i = 0; i < n; i++) {
 		ret = evpoll_deliver_item(&taken[i], &pt, to + done);
 		if (ret < 0) {
-			evpoll_give_back(&taken[i], n - i);
+			evpoll_undo_taken(&taken[i], n - i);
 			*fault = true;
 			break;
 		}
@@ -116,9 +125,18 @@ static __always_inline int evpoll_deliver_some(struct evpoll *ep,
 	return done;
 }
 
+/* The wakeup that this task got may have been meant for an item: wakes the next waiter for it. */
+static void evpoll_wake_next(struct evpoll *ep)
+{
+	spin_lock_irq(&ep->waiters.lock);
+	if (evpoll_has_items(ep))
+		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
+	spin_unlock_irq(&ep->waiters.lock);
+}
+
 /*
- * Returns the number of events, 0 when there was none, -EFAULT when the first could not be
- * written, -EINTR when the task is to die.
+ * Returns the number of events, 0 if there was none, -EFAULT if the first one could not be written,
+ * -EINTR if a fatal signal is pending.
  */
 int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 {
@@ -126,13 +144,13 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 	int done = 0;
 
 	if (fatal_signal_pending(current)) {
-		evpoll_pass_on(ep);
+		evpoll_wake_next(ep);
 		return -EINTR;
 	}
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
 	for (;;) {
-		done += evpoll_deliver_some(ep, to + done, max - done, &fault);
+		done += evpoll_deliver_chunk(ep, to + done, max - done, &fault);
 		if (fault || done == max || !evpoll_scan_has_more(ep))
 			break;
 		cond_resched();

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Items: how one comes to be, is found and goes. The rules are at the top of evpoll.h.
+ * Items: how they are made, found and removed. The locking and lifetime rules are at the top of evpoll.h.
  */
 #include <linux/err.h>
 #include <linux/slab.h>
 
+#include "awake.h"
+#include "callback.h"
 #include "compat.h"
-#include "evpoll.h"
+#include "flush.h"
+#include "instance.h"
+#include "item.h"
+#include "limits.h"
+#include "watched.h"
 
 static struct kmem_cache *evpoll_item_cache;
 
-/* The key is the pair of file and number; the tree is in the order of epoll's. */
+/* The key is (file, fd). The order is that of epoll's tree. */
 static int evpoll_item_cmp(const struct evpoll_item *item, const struct file *file, int fd)
 {
 	if (file != item->file)
@@ -18,7 +24,7 @@ static int evpoll_item_cmp(const struct evpoll_item *item, const struct file *fi
 	return fd < item->fd ? -1 : fd > item->fd;
 }
 
-/* For rb_find_add(): @a is the new one, and evpoll_item_cmp() takes it second. */
+/* For rb_find_add(), which passes the new item as @a. */
 static int evpoll_item_cmp_nodes(struct rb_node *a, const struct rb_node *b)
 {
 	const struct evpoll_item *item = rb_entry(a, struct evpoll_item, node);
@@ -26,10 +32,6 @@ static int evpoll_item_cmp_nodes(struct rb_node *a, const struct rb_node *b)
 	return evpoll_item_cmp(rb_entry(b, struct evpoll_item, node), item->file, item->fd);
 }
 
-/*
- * The first item after the pair, or NULL. Caller holds tree_lock; a pair that stands for no
- * file any more is as good as any.
- */
 struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int fd)
 {
 	struct rb_node *node = ep->items.rb_node;
@@ -48,10 +50,7 @@ struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int 
 	return after;
 }
 
-/*
- * The item of the pair, or NULL. Caller holds the mutex and a reference on the file, so the
- * item stays.
- */
+/* The mutex and the reference on the file keep the item that is returned. */
 struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int fd)
 {
 	struct evpoll_item *item = NULL;
@@ -71,8 +70,8 @@ struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int f
 }
 
 /*
- * Somebody may still stand on it who looks through the table of watched files: @watched keeps its
- * value until the item goes there itself, and @file until evpoll_watch(). See evpoll_replaced.
+ * Does not write @watched and @file: a lookup in the table of watched files may still read them, because
+ * the memory was an item before. evpoll_watch() writes them. See evpoll_replaced in watched.c.
  */
 static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, const struct evpoll_ctl *ctl)
 {
@@ -83,7 +82,7 @@ static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, const struct evp
 	item->fd = ctl->fd;
 	item->events = (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP;
 	item->data = ctl->data;
-	item->noted_ns = 0;
+	item->queued_ns = 0;
 	item->state = 0;
 	INIT_LIST_HEAD(&item->ready);
 	item->extra = NULL;
@@ -94,7 +93,7 @@ static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, const struct evp
 	return item;
 }
 
-/* Into the tree, unless the pair is there. */
+/* Inserts the item into the tree. Returns false if the tree has an item with the same key. */
 static bool evpoll_item_insert(struct evpoll *ep, struct evpoll_item *item)
 {
 	struct rb_node *there;
@@ -105,10 +104,7 @@ static bool evpoll_item_insert(struct evpoll *ep, struct evpoll_item *item)
 	return !there;
 }
 
-/*
- * Makes an item that is in the tree and in the table of watched files, on no wait queue yet.
- * Caller holds the mutex and a reference on the file.
- */
+/* The item is on no wait queue yet. Caller holds the mutex and a reference on the file. */
 struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
 				    const struct evpoll_ctl *ctl)
 {
@@ -139,29 +135,31 @@ err_free:
 err_uncharge:
 	evpoll_user_uncharge(ep->user);
 err:
-	/* epoll looks for the pair first, and knows nothing of limits when it is there. */
+	/* epoll looks for the item first, so an item that exists is EEXIST even at the limit. */
 	if (error != -EEXIST && evpoll_item_find(ep, file, ctl->fd))
 		error = -EEXIST;
 	return ERR_PTR(error);
 }
 
 /*
- * Takes an item away. Caller keeps __fput() of the file from running, with a reference on the
- * file and the mutex (or the last say in the instance); or is the hook in it, and holds nothing.
+ * The caller is the close hook and holds nothing; or it holds a reference on the file, and the mutex
+ * unless it releases the instance. See "Lifetime" in evpoll.h.
  */
 void evpoll_item_remove(struct evpoll_item *item)
 {
 	struct evpoll *ep = evpoll_of(item);
 	struct evpoll_extra *extra = item->extra;
 
-	evpoll_unhook(item);
+	evpoll_remove_wait_entries(item);
 	evpoll_dequeue(item);
 
 	/*
-	 * In this order: who is among the watchers of an instance has it in its tree, where nest.c
-	 * looks for cycles before it goes up along the watchers with their locks. (Not when it is
-	 * being released; but then nobody watches it, and no way up goes on from there. Nor in the
-	 * middle of an ADD, which has nest_mutex.)
+	 * Unwatch first. nest.c looks for cycles in the trees before it walks up along the watchers
+	 * with their locks held. So an item among the watchers of an instance must be in a tree.
+	 *
+	 * There are two exceptions. A release takes the item out of the tree first, but nobody watches
+	 * that instance, so no path goes up from it. An ADD in progress inserts into the tree last,
+	 * but it holds nest_mutex.
 	 */
 	evpoll_unwatch(item);
 	spin_lock(&ep->tree_lock);
@@ -176,24 +174,14 @@ void evpoll_item_remove(struct evpoll_item *item)
 	evpoll_put(ep);
 }
 
-/* What few items need, made when the first need comes. Caller holds the mutex. */
-struct evpoll_extra *evpoll_item_extra(struct evpoll_item *item)
-{
-	lockdep_assert_held(&evpoll_of(item)->mtx);
-	if (!item->extra) {
-		struct evpoll_extra *extra = kzalloc(sizeof(*extra), GFP_KERNEL_ACCOUNT);
-
-		/* Pairs with smp_load_acquire() in evpoll_stay_awake(). */
-		smp_store_release(&item->extra, extra);
-	}
-	return item->extra;
-}
-
 int evpoll_items_init(void)
 {
-	/* A watch of epoll takes 216 bytes: epitem, eppoll_entry, epitems_head. */
+	/* For comparison, a watch of epoll has 216 bytes: epitem, eppoll_entry and epitems_head. */
 	BUILD_BUG_ON(sizeof(void *) == 8 && sizeof(struct evpoll_item) > 160);
-	/* The allocator's pointer must not be where who stands on a free item looks. */
+	/*
+	 * The allocator keeps a pointer in a free item. It must not overwrite @watched and @file, which
+	 * a lookup may still read, so it goes where @data is.
+	 */
 	evpoll_item_cache = compat_kmem_cache_rcu("evpoll_item", sizeof(struct evpoll_item),
 						  offsetof(struct evpoll_item, data), SLAB_ACCOUNT);
 	return evpoll_item_cache ? 0 : -ENOMEM;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How many watches a user may have: fs.evpoll.max_user_watches, as fs.epoll's of epoll(7).
+ * The limit of watches per user, fs.evpoll.max_user_watches, which is like that of fs.epoll in epoll(7).
  *
- * epoll counts in struct user_struct, which a module cannot extend: ours hang in an xarray by
- * user id. Instances refer to them.
+ * epoll counts in struct user_struct, which a module cannot extend. So evpoll has a structure of its own
+ * for each user, in an xarray by user id. Instances hold references on it.
  */
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -17,12 +17,13 @@
 
 #include "compat.h"
 #include "evpoll.h"
+#include "limits.h"
 
 /**
- * struct evpoll_user - watches of one user
- * @refs: instances; goes to zero under the lock of evpoll_users
- * @uid: index in evpoll_users
- * @watches: items of all these instances
+ * struct evpoll_user - the watches of one user
+ * @refs: number of instances; drops to zero under the lock of evpoll_users
+ * @uid: index in evpoll_users; constant
+ * @watches: number of items of all these instances
  */
 struct evpoll_user {
 	refcount_t refs;
@@ -30,7 +31,7 @@ struct evpoll_user {
 	struct percpu_counter watches;
 };
 
-/* The last reference may go in softirq. */
+/* XA_FLAGS_LOCK_IRQ, because the last reference may be dropped in softirq. */
 static DEFINE_XARRAY_FLAGS(evpoll_users, XA_FLAGS_LOCK_IRQ);
 
 static unsigned long max_user_watches __read_mostly;
@@ -70,7 +71,10 @@ static void evpoll_user_free(struct evpoll_user *user)
 	kfree(user);
 }
 
-/* With @new for the case that there is none. Returns what is there, or an error of xarray. */
+/*
+ * Returns the user of @uid with a reference. If there is none, inserts @new (unless that is NULL) and
+ * returns NULL. May return an error of the xarray.
+ */
 static struct evpoll_user *evpoll_user_insert(unsigned long uid, struct evpoll_user *new)
 {
 	struct evpoll_user *user;
@@ -84,7 +88,6 @@ static struct evpoll_user *evpoll_user_insert(unsigned long uid, struct evpoll_u
 	return user;
 }
 
-/* The user of the caller, referenced, or an ERR_PTR. */
 struct evpoll_user *evpoll_user_get(void)
 {
 	unsigned long uid = from_kuid(&init_user_ns, current_user()->uid);
@@ -118,12 +121,12 @@ void evpoll_user_put(struct evpoll_user *user)
 }
 
 /*
- * As epoll's, not exact when several tasks of a user come to the limit at once: an ADD that will
- * fail counts meanwhile.
+ * The limit is not exact when several tasks of a user reach it at once, because an ADD that fails
+ * counts until it has failed. epoll's limit is the same.
  */
 int evpoll_user_charge(struct evpoll_user *user)
 {
-	/* Any value that the sysctl had is good. */
+	/* Any value that the sysctl has had is good. */
 	if (percpu_counter_compare(&user->watches, READ_ONCE(max_user_watches)) >= 0)
 		return -ENOSPC;
 	percpu_counter_inc(&user->watches);
@@ -139,7 +142,7 @@ int evpoll_limits_init(void)
 {
 	struct sysinfo si;
 
-	/* The default of epoll(7): 4 % of low memory over the cost of a watch. */
+	/* The default is epoll's: as many watches as fit into 4 % of low memory. */
 	si_meminfo(&si);
 	max_user_watches = ((si.totalram - si.totalhigh) / 25 << PAGE_SHIFT) /
 			   sizeof(struct evpoll_item);

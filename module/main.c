@@ -1,46 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading and unloading, and /dev/evpoll.
+ * Loading and unloading.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
-#include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "evpoll.h"
-
-/* For what must be freed where sleeping is allowed. */
-struct workqueue_struct *evpoll_wq;
-
-static struct miscdevice evpoll_device = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "evpoll",
-	.fops = &evpoll_fops,
-	.mode = 0666,
-};
+#include "awake.h"
+#include "close.h"
+#include "device.h"
+#include "instance.h"
+#include "item.h"
+#include "limits.h"
+#include "napi.h"
+#include "stats.h"
+#include "watched.h"
 
 static int __init evpoll_init(void)
 {
 	int error;
 
-	evpoll_wq = alloc_workqueue("evpoll", WQ_UNBOUND, 0);
-	if (!evpoll_wq)
-		return -ENOMEM;
+	error = evpoll_awake_init();
+	if (error)
+		return error;
 	error = evpoll_items_init();
 	if (error)
-		goto err_wq;
+		goto err_awake;
 	error = evpoll_limits_init();
 	if (error)
 		goto err_items;
 	error = evpoll_napi_init();
 	if (error)
 		goto err_limits;
-	error = evpoll_close_init();
+	error = evpoll_watched_init();
 	if (error)
 		goto err_napi;
+	error = evpoll_close_init();
+	if (error)
+		goto err_watched;
 	evpoll_stats_init();
-	/* Last: an open may come at once. */
-	error = misc_register(&evpoll_device);
+	/* Last, because a program may open the device at once. */
+	error = evpoll_device_init();
 	if (error)
 		goto err_stats;
 	return 0;
@@ -48,32 +46,35 @@ static int __init evpoll_init(void)
 err_stats:
 	evpoll_stats_exit();
 	evpoll_close_exit();
+err_watched:
+	evpoll_watched_exit();
 err_napi:
 	evpoll_napi_exit();
 err_limits:
 	evpoll_limits_exit();
 err_items:
 	evpoll_items_exit();
-err_wq:
-	destroy_workqueue(evpoll_wq);
+err_awake:
+	evpoll_awake_exit();
 	return error;
 }
 
 /*
- * Nobody has an instance open, or the module would be in use. But a watched file may be in
- * __fput(), not yet at the hook; its item and with it the instance are still there. Once they
- * are gone, each step waits for those who are still in the code it stands for; a timer of a
- * window, as any softirq, is over when evpoll_napi_exit() has waited for RCU.
+ * No instance is open, because an open instance keeps the module in use. But __fput() of a watched file
+ * may not have reached the close hook yet, and its item keeps the instance. After these are gone, each
+ * step waits for the code that still runs in its part. A timer of a window runs in softirq, so it is
+ * over when evpoll_napi_exit() has waited for RCU.
  */
 static void __exit evpoll_exit(void)
 {
-	misc_deregister(&evpoll_device);
+	evpoll_device_exit();
 	evpoll_stats_exit();
 	evpoll_wait_for_instances();
 	evpoll_close_exit();
+	evpoll_watched_exit();
 	evpoll_napi_exit();
 	evpoll_limits_exit();
-	destroy_workqueue(evpoll_wq);
+	evpoll_awake_exit();
 	evpoll_items_exit();
 }
 
@@ -83,4 +84,4 @@ module_exit(evpoll_exit);
 MODULE_DESCRIPTION("eventpoll as a module, with wakeups batched by NAPI");
 MODULE_AUTHOR("The evpoll authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1");
+MODULE_VERSION(EVPOLL_VERSION);

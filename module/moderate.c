@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moderation: how long, and how much, is collected before a wakeup, as ethtool -C has it for
- * the interrupts of a NIC.
+ * Moderation: an instance collects events before it wakes a waiter. Its parameters say for how long and
+ * how many, as those of ethtool -C do for the interrupts of a NIC.
  *
- * With a window, the first event after a flush arms a timer, and events stay pending until it
- * fires or enough of them are there. The timer runs in softirq; what ends the window flushes
- * all CPUs, with one wakeup.
+ * With a window, the first event after a flush arms a timer. Events stay pending until the timer
+ * fires, or until enough of them have come. Either of them ends the window: it flushes all CPUs, with
+ * one wakeup. The timer runs in softirq.
  */
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
@@ -13,18 +13,22 @@
 #include <linux/netdevice.h>
 
 #include "compat.h"
-#include "evpoll.h"
+#include "flush.h"
+#include "instance.h"
+#include "moderate.h"
+#include "stats.h"
 #include "trace.h"
 
 #define EVPOLL_KNOWN_FLAGS (EVPOLL_UNBATCHED | EVPOLL_ADAPTIVE | EVPOLL_LATENCY)
 #define EVPOLL_MAX_WINDOW_US USEC_PER_SEC
 
-/* EVPOLL_ADAPTIVE: a window is worth its delay if it collects so many events. */
+/* EVPOLL_ADAPTIVE: use the window only if it is expected to collect so many events. */
 #define EVPOLL_ADAPTIVE_EVENTS 8
 
 /**
- * struct evpoll_knob - a module parameter: what new instances have
- * @value: first, for param_set_uint_minmax() and param_get_uint()
+ * struct evpoll_knob - a module parameter, which new instances start with
+ * @value: the value; the first field, because param_set_uint_minmax() and param_get_uint() expect it
+ *	where kernel_param.arg points
  * @min: smallest value
  * @max: largest value
  */
@@ -48,15 +52,15 @@ static const struct kernel_param_ops evpoll_knob_ops = {
 
 static struct evpoll_knob evpoll_budget = { NAPI_POLL_WEIGHT, 1, NAPI_POLL_WEIGHT };
 module_param_cb(budget, &evpoll_knob_ops, &evpoll_budget, 0644);
-MODULE_PARM_DESC(budget, "items that a NAPI poll moves at most");
+MODULE_PARM_DESC(budget, "most items that one NAPI poll moves");
 
 static struct evpoll_knob evpoll_usecs = { 0, 0, EVPOLL_MAX_WINDOW_US };
 module_param_cb(coalesce_usecs, &evpoll_knob_ops, &evpoll_usecs, 0644);
-MODULE_PARM_DESC(coalesce_usecs, "longest delay from an event to the wakeup, in us, 0: none");
+MODULE_PARM_DESC(coalesce_usecs, "longest delay from an event to the wakeup, in us; 0: no delay");
 
 static struct evpoll_knob evpoll_events = { 0, 0, INT_MAX };
 module_param_cb(coalesce_events, &evpoll_knob_ops, &evpoll_events, 0644);
-MODULE_PARM_DESC(coalesce_events, "wake at once when so many are pending, 0: no such limit");
+MODULE_PARM_DESC(coalesce_events, "wake at once when so many events are pending; 0: no limit");
 
 static struct evpoll_knob evpoll_flags = { 0, 0, EVPOLL_KNOWN_FLAGS };
 module_param_cb(flags, &evpoll_knob_ops, &evpoll_flags, 0644);
@@ -64,20 +68,22 @@ MODULE_PARM_DESC(flags, "1: unbatched, 2: adaptive, 4: measure latency");
 
 void evpoll_params_default(struct evpoll_params *params)
 {
-	/* Any value that a parameter had is good. */
+	/* Any value that a parameter has had is good. */
 	params->budget = READ_ONCE(evpoll_budget.value);
 	params->coalesce_usecs = READ_ONCE(evpoll_usecs.value);
 	params->coalesce_events = READ_ONCE(evpoll_events.value);
 	params->flags = READ_ONCE(evpoll_flags.value);
 }
 
-/* In process context. What is pending is for the caller to flush, or not to be told any more. */
+/*
+ * Stops the timer. Process context. The caller flushes what is still pending, or drops it.
+ */
 static void evpoll_disarm(struct evpoll *ep)
 {
 	if (!hrtimer_cancel(&ep->timer))
 		return;
 	clear_bit(EVPOLL_ARMED, &ep->state);
-	/* As in evpoll_timer(). */
+	/* Pairs with test_and_set_bit() in evpoll_moderate(), as in evpoll_timer(). */
 	smp_mb__after_atomic();
 	evpoll_put(ep);
 }
@@ -98,15 +104,15 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 	WRITE_ONCE(ep->params.coalesce_usecs, params->coalesce_usecs);
 	WRITE_ONCE(ep->params.coalesce_events, params->coalesce_events);
 	mutex_unlock(&ep->mtx);
-	/* The end of a window that may have been longer. */
+	/* End a window that was opened with the old parameters. */
 	evpoll_disarm(ep);
 	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
 	return 0;
 }
 
 /*
- * Follows the time between events and says how long it takes until enough of them have come.
- * Events on several CPUs may spoil each other's numbers; it is an estimate.
+ * Updates the average time between events, and returns how long EVPOLL_ADAPTIVE_EVENTS of them take, in
+ * ns. Events on several CPUs may overwrite each other's values. That is good enough for an estimate.
  */
 static u64 evpoll_adapt(struct evpoll *ep, u64 max_ns)
 {
@@ -120,7 +126,7 @@ static u64 evpoll_adapt(struct evpoll *ep, u64 max_ns)
 	return EVPOLL_ADAPTIVE_EVENTS * mean;
 }
 
-/* See evpoll_window_ns(). */
+/* See evpoll_window_ns(). @max_ns: the window that the parameters allow. */
 u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns)
 {
 	u64 window_ns;
@@ -132,11 +138,13 @@ u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns)
 }
 
 /*
- * A reader that was awake may have ended the window that the timer was armed for, and a later one
- * is open: then the timer is early. It is not moved before, as that costs more than to look here.
+ * Did the timer fire before the end of the current window? A reader that is awake ends a window by its
+ * flush, and does not stop the timer, because that costs more than this check. A later event then
+ * opens a new window while the timer is still armed for the old one.
  */
 static bool evpoll_timer_is_early(struct evpoll *ep)
 {
+	/* Pairs with WRITE_ONCE() in evpoll_moderate(). */
 	u64 end = READ_ONCE(ep->window_end);
 
 	if (!evpoll_is_pending(ep) || end <= ktime_get_ns())
@@ -152,7 +160,10 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 	if (evpoll_timer_is_early(ep))
 		return HRTIMER_RESTART;
 	clear_bit(EVPOLL_ARMED, &ep->state);
-	/* Pairs with test_and_set_bit() in evpoll_moderate(): it arms, or we see its item. */
+	/*
+	 * Pairs with test_and_set_bit() in evpoll_moderate(). Either that function sees the bit
+	 * cleared and arms the timer, or the flush below sees its item.
+	 */
 	smp_mb__after_atomic();
 	trace_evpoll_window_end(ep);
 	evpoll_count(ep, timer_flushes, 1);
@@ -162,19 +173,20 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 }
 
 /*
- * The callback of @source made it pending in a window. From any context but NMI, with the lock
- * of the file's wait queue held.
+ * @source has just become pending. Runs in any context but NMI, under the lock of the watched file's
+ * wait queue.
  */
 void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns)
 {
 	unsigned int events = READ_ONCE(ep->params.coalesce_events);
-	unsigned int noted = atomic_inc_return(&ep->noted);
+	unsigned int count = atomic_inc_return(&ep->window_events);
 
-	if (events && noted >= events) {
+	if (events && count >= events) {
 		evpoll_flush_all(ep, source, EVPOLL_WAKEUP);
 		return;
 	}
-	if (noted == 1)
+	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
+	if (count == 1)
 		WRITE_ONCE(ep->window_end, ktime_get_ns() + window_ns);
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
 		return;
@@ -189,8 +201,8 @@ void evpoll_moderate_init(struct evpoll *ep)
 }
 
 /*
- * At release: nobody waits for the window any more. An item whose file is being closed may
- * still arm the timer once; it has a reference then.
+ * The instance is being released, so nobody waits for the window. The wake callback of an item whose
+ * file is being closed may still arm the timer once. The timer has a reference on the instance then.
  */
 void evpoll_moderate_end(struct evpoll *ep)
 {

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The softirq flush, by the kernel's own NAPI: one napi_struct per CPU, on a dummy net device,
- * for all instances. A NIC's NAPI and ours take turns in net_rx_action(), napi:napi_poll
- * traces ours too, and net.core.netdev_budget and netdev_budget_usecs bound it. A poll moves up
- * to NAPI's weight of 64 items.
+ * The flush in softirq, by the kernel's own NAPI. There is one napi_struct per CPU, on a dummy net
+ * device, for all instances. So a NIC's NAPI and this one take turns in net_rx_action(), the
+ * tracepoint napi:napi_poll shows both, and net.core.netdev_budget and netdev_budget_usecs bound both.
+ * One NAPI poll moves at most 64 items, NAPI's weight.
  */
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 
 #include "compat.h"
-#include "evpoll.h"
+#include "flush.h"
+#include "instance.h"
+#include "napi.h"
+#include "stats.h"
 #include "trace.h"
 
 /**
- * struct evpoll_napi - one CPU's NAPI context
- * @napi: the kernel's
- * @scheduled: instances with something pending on this CPU; lock-free, callbacks add
- * @batch: taken from @scheduled, oldest first; only for the poll, of which NAPI runs one
+ * struct evpoll_napi - the NAPI context of one CPU
+ * @napi: the kernel's part
+ * @scheduled: lists that have pending items on this CPU, the newest first; wake callbacks add
+ *	without a lock
+ * @batch: lists taken from @scheduled, the oldest first. Only the NAPI poll uses it, and NAPI runs
+ *	one poll of a context at a time
  */
 struct evpoll_napi {
 	struct napi_struct napi;
@@ -27,14 +32,14 @@ struct evpoll_napi {
 static struct net_device *evpoll_netdev;
 static struct evpoll_napi __percpu *evpoll_napis;
 
-/* See evpoll_napi_schedule(), which has set EVPOLL_SCHEDULED. */
+/* The caller has set EVPOLL_SCHEDULED. */
 void evpoll_napi_add(struct evpoll_pending *pending)
 {
 	struct evpoll_napi *en = per_cpu_ptr(evpoll_napis, pending->cpu);
 
 	refcount_inc(&pending->ep->refs);
 	llist_add(&pending->scheduled, &en->scheduled);
-	/* If a poll is going on it runs once more. */
+	/* If a poll is running, NAPI runs it once more. */
 	napi_schedule(&en->napi);
 }
 
@@ -47,24 +52,24 @@ static struct evpoll_pending *evpoll_napi_next(struct evpoll_napi *en)
 	return pending;
 }
 
-/* One turn of an instance: one flush, so at most one wakeup. */
+/* The turn of one instance in a NAPI poll: one flush, so at most one wakeup. */
 static int evpoll_napi_turn(struct evpoll_pending *pending, int budget)
 {
 	struct evpoll *ep = pending->ep;
 	int moved;
 
 	clear_bit(EVPOLL_SCHEDULED, &pending->state);
-	/* Pairs with test_and_set_bit() in evpoll_napi_schedule(). */
+	/* Orders the flush after the clear. Pairs with test_and_set_bit() in evpoll_napi_schedule(). */
 	smp_mb__after_atomic();
 	budget = min_t(int, budget, READ_ONCE(ep->params.budget));
-	moved = evpoll_flush(pending, budget);
+	moved = evpoll_flush(NULL, pending, budget, EVPOLL_WAKEUP);
 	evpoll_count(ep, polls, 1);
 	if (moved == budget) {
 		evpoll_count(ep, exhausted, 1);
 		evpoll_napi_schedule(pending);
 	}
 	evpoll_put(ep);
-	/* A turn is work, even if a waiter was faster. */
+	/* A turn counts as work even if a reader has taken all items before. */
 	return max(moved, 1);
 }
 
@@ -79,8 +84,8 @@ static int evpoll_napi_poll(struct napi_struct *napi, int budget)
 		done += evpoll_napi_turn(evpoll_napi_next(en), budget - done);
 	trace_evpoll_napi_poll(done, budget);
 	/*
-	 * As in any driver: the whole budget means that there is more to do. An instance has
-	 * one turn a poll, so that others, and NICs, have theirs.
+	 * As in any driver, returning the whole budget means that there is more to do. An instance has
+	 * one turn in a poll, so that other instances and NICs have theirs.
 	 */
 	if (done >= budget || en->batch || !llist_empty(&en->scheduled))
 		return budget;
@@ -104,7 +109,7 @@ int evpoll_napi_init(void)
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
 		init_llist_head(&en->scheduled);
-		/* _tx: not for busy polling, which would run our flush for a stranger. */
+		/* _tx keeps busy polling away, which would run this flush for another socket's reader. */
 		netif_napi_add_tx(evpoll_netdev, &en->napi, evpoll_napi_poll);
 		napi_enable(&en->napi);
 	}
@@ -118,7 +123,7 @@ void evpoll_napi_exit(void)
 
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
-		/* Waits for a poll that is scheduled or going on. */
+		/* Waits until no poll is scheduled or running. */
 		napi_disable(&en->napi);
 		__netif_napi_del(&en->napi);
 	}

@@ -2,62 +2,70 @@
 /*
  * Instances that watch instances.
  *
- * A wakeup goes up from a file through the instances that watch it, and through those that
- * watch these; ->poll goes down the same way. So the graph must have no cycle and no long
- * chain, and not too many ways may lead up from one file. The limits are those of
- * fs/eventpoll.c, and so are the answers: ELOOP, EINVAL.
+ * A wakeup goes up from a file to the instances that watch it, and on to those that watch them. ->poll goes
+ * down the same links. So the graph must have no cycle and no long chain, and the number of paths up
+ * from a file must be bounded. The limits and the errors, ELOOP and EINVAL, are those of fs/eventpoll.c.
  *
- * Only an ADD makes the graph larger. One that touches more than a lone instance and a plain
- * file holds nest_mutex from the check to the end, so that two of them cannot build together
- * what neither would be allowed to. Items may go at any time, which only makes the graph
- * smaller.
+ * Only an ADD makes the graph larger. An ADD of an instance, or to an instance that is watched, holds
+ * nest_mutex from the check to its end. Otherwise two ADDs could together build what neither may build
+ * alone. Items may be removed at any time, which only makes the graph smaller.
  *
- * Walks go down through the trees of items, one file at a time, with a reference on it, or on
- * the instance: a link to one that is being closed carries wakeups until the hook has removed
- * it, and counts. And up from a file to its items, to their instances, to the items that watch
- * these, with the lock of each list of items on the way, which keeps the next instance too.
+ * A walk down goes through the trees of items, one file at a time, with a reference on the file or on the
+ * instance. A link to an instance that is being closed counts, because it carries wakeups until the
+ * close hook removes it. A walk up goes from a file to its items, to their instances, and to the items
+ * that watch these. It holds the lock of each list of items on its path, which keeps the next instance.
  */
 
 #include "compat.h"
-#include "evpoll.h"
+#include "file.h"
+#include "instance.h"
+#include "item.h"
+#include "nest.h"
+#include "watched.h"
 
-/* Ways of one length that may lead up from a file; of those of length 0 any number. */
+/* Links in the longest chain of instances. EP_MAX_NESTS of fs/eventpoll.c is the same. */
+#define EVPOLL_MAX_NESTS 4
+
+/*
+ * How many paths of each length may lead up from a file. Paths of length 0, to an instance that nobody
+ * watches, are not limited.
+ */
 static const int evpoll_path_limits[EVPOLL_MAX_NESTS + 1] = { INT_MAX, 500, 100, 50, 10 };
 
 static DEFINE_MUTEX(nest_mutex);
 
-/* The walk that goes on; an instance that has its number has been there. nest_mutex. */
+/* The number of the current walk. An instance with this number has been visited. nest_mutex. */
 static u64 evpoll_visit_gen;
 
 /**
- * struct evpoll_step - where a walk over the watched files of an instance is
- * @file: the current one: a key, not to be looked into
- * @below: its instance, referenced; NULL for a plain file
- * @plain: a plain file, referenced; NULL when it is being closed, and not worth a look
+ * struct evpoll_walk - the position of a walk over the watched files of one instance
+ * @file: the current file; only a key, the walk must not look into it
+ * @below: the instance that the file is, with a reference; NULL for a plain file
+ * @plain: the plain file, with a reference; NULL for an instance, or for a file that is being closed
  */
-struct evpoll_step {
+struct evpoll_walk {
 	struct file *file;
 	struct evpoll *below;
 	struct file *plain;
 };
 
-/* To the next file; of several items of one file the walk only sees one. */
-static bool evpoll_step(struct evpoll *ep, struct evpoll_step *step)
+/* Moves on to the next watched file. A file with several items counts once. */
+static bool evpoll_walk_next(struct evpoll *ep, struct evpoll_walk *walk)
 {
 	struct evpoll_item *item;
 
-	step->below = NULL;
-	step->plain = NULL;
+	walk->below = NULL;
+	walk->plain = NULL;
 	spin_lock(&ep->tree_lock);
-	item = evpoll_item_after(ep, step->file, INT_MAX);
+	item = evpoll_item_after(ep, walk->file, INT_MAX);
 	if (item) {
-		step->file = item->file;
+		walk->file = item->file;
 		if (is_evpoll_file(item->file)) {
-			/* While the item is in the tree, the file is not released. */
-			step->below = item->file->private_data;
-			refcount_inc(&step->below->refs);
+			/* The close hook runs before ->release, and removes the item first. */
+			walk->below = item->file->private_data;
+			refcount_inc(&walk->below->refs);
 		} else if (compat_file_tryget(item->file)) {
-			step->plain = item->file;
+			walk->plain = item->file;
 		}
 	}
 	spin_unlock(&ep->tree_lock);
@@ -65,38 +73,38 @@ static bool evpoll_step(struct evpoll *ep, struct evpoll_step *step)
 	return item;
 }
 
-static void evpoll_step_put(struct evpoll_step *step)
+static void evpoll_walk_put(struct evpoll_walk *walk)
 {
-	if (step->below)
-		evpoll_put(step->below);
-	if (step->plain)
-		evpoll_fput(step->plain);
+	if (walk->below)
+		evpoll_put(walk->below);
+	if (walk->plain)
+		evpoll_fput(walk->plain);
 }
 
-/* The longest chain down from @ep, or more than allowed when it comes to @into. */
+/* The length of the longest chain down from @ep; more than the limit if it reaches @into. */
 static int evpoll_depth_below(struct evpoll *ep, struct evpoll *into, int depth)
 {
-	struct evpoll_step step = {};
+	struct evpoll_walk walk = {};
 	int longest = 0;
 
 	if (ep->visit_gen == evpoll_visit_gen)
 		return ep->visit_depth;
 	ep->visit_gen = evpoll_visit_gen;
-	while (longest <= EVPOLL_MAX_NESTS && evpoll_step(ep, &step)) {
-		if (step.below == into || (step.below && depth > EVPOLL_MAX_NESTS))
+	while (longest <= EVPOLL_MAX_NESTS && evpoll_walk_next(ep, &walk)) {
+		if (walk.below == into || (walk.below && depth > EVPOLL_MAX_NESTS))
 			longest = EVPOLL_MAX_NESTS + 1;
-		else if (step.below)
+		else if (walk.below)
 			longest = max(longest,
-				      evpoll_depth_below(step.below, into, depth + 1) + 1);
-		evpoll_step_put(&step);
+				      evpoll_depth_below(walk.below, into, depth + 1) + 1);
+		evpoll_walk_put(&walk);
 	}
 	ep->visit_depth = longest;
 	return longest;
 }
 
 /*
- * The longest chain up from @ep. What the walk down has visited is below, and so not above.
- * @nests: locks of instances below that are held.
+ * The length of the longest chain up from @ep. An instance that the walk down has visited is below, so it
+ * cannot be above. @nests: number of instances below whose watchers_lock is held.
  */
 static int evpoll_depth_above(struct evpoll *ep, int nests)
 {
@@ -114,8 +122,8 @@ static int evpoll_depth_above(struct evpoll *ep, int nests)
 	return longest;
 }
 
-/* May @ep watch @below? */
-static bool evpoll_loops(struct evpoll *ep, struct evpoll *below)
+/* Would a link from @ep to @below make a cycle or a chain that is too long? */
+static bool evpoll_may_not_watch(struct evpoll *ep, struct evpoll *below)
 {
 	int down;
 
@@ -126,8 +134,8 @@ static bool evpoll_loops(struct evpoll *ep, struct evpoll *below)
 }
 
 /*
- * Counts the ways that go up through @ep, where they have @length, by their length at the end.
- * No mark against coming to an instance twice: each way counts, and the limits bound the walk.
+ * Counts the paths that go up through @ep by their length. They have @length links when they reach @ep. The
+ * walk may visit an instance more than once, because each path counts. The limits bound the walk.
  */
 static bool evpoll_count_paths(struct evpoll *ep, int length, int *count)
 {
@@ -162,25 +170,25 @@ static bool evpoll_too_many_paths_from(struct file *file)
 
 static bool evpoll_too_many_paths_below(struct evpoll *ep)
 {
-	struct evpoll_step step = {};
+	struct evpoll_walk walk = {};
 	bool too_many = false;
 
 	if (ep->visit_gen == evpoll_visit_gen)
 		return false;
 	ep->visit_gen = evpoll_visit_gen;
-	while (!too_many && evpoll_step(ep, &step)) {
-		if (step.below)
-			too_many = evpoll_too_many_paths_below(step.below);
-		else if (step.plain)
-			too_many = evpoll_too_many_paths_from(step.plain);
-		evpoll_step_put(&step);
+	while (!too_many && evpoll_walk_next(ep, &walk)) {
+		if (walk.below)
+			too_many = evpoll_too_many_paths_below(walk.below);
+		else if (walk.plain)
+			too_many = evpoll_too_many_paths_from(walk.plain);
+		evpoll_walk_put(&walk);
 	}
 	return too_many;
 }
 
 /*
- * Do too many ways lead up from @file, which was just added, or from a plain file below it?
- * Caller holds nest_mutex, and a reference on @file.
+ * If @file is an instance, checks the plain files below it. Caller holds nest_mutex, and a reference on
+ * @file.
  */
 bool evpoll_too_many_paths(struct file *file)
 {
@@ -191,33 +199,33 @@ bool evpoll_too_many_paths(struct file *file)
 }
 
 /*
- * From now on ADDs to @below take nest_mutex: an ADD that had the mutex of @below before has
- * its item in the tree, and one that gets it later sees @nwatchers.
+ * From now on an ADD to @below takes nest_mutex. An ADD that had the mutex of @below before has its item in
+ * the tree now, and one that gets the mutex later sees @nwatchers.
  */
-static void evpoll_announce(struct evpoll *below)
+static void evpoll_expect_watcher(struct evpoll *below)
 {
 	mutex_lock(&below->mtx);
 	atomic_inc(&below->nwatchers);
 	mutex_unlock(&below->mtx);
 }
 
-/* Nobody has to see this soon. */
-static void evpoll_withdraw(struct evpoll *below)
+/* No barrier: an ADD that sees the old value only takes nest_mutex without need. */
+static void evpoll_unexpect_watcher(struct evpoll *below)
 {
 	atomic_dec(&below->nwatchers);
 }
 
-/* For evpoll_ctl_lock(), of an ADD to the graph. Takes both mutexes, or returns an error. */
+/* Takes both mutexes and returns true, or returns -ELOOP. */
 int evpoll_nest_lock(struct evpoll *ep, struct file *target)
 {
 	struct evpoll *below = is_evpoll_file(target) ? target->private_data : NULL;
 
 	mutex_lock(&nest_mutex);
 	if (below) {
-		/* Until the unlock; the item, if there will be one, counts itself. */
-		evpoll_announce(below);
-		if (evpoll_loops(ep, below)) {
-			evpoll_withdraw(below);
+		/* Until evpoll_nest_unlock(). If the ADD succeeds, its item has counted itself. */
+		evpoll_expect_watcher(below);
+		if (evpoll_may_not_watch(ep, below)) {
+			evpoll_unexpect_watcher(below);
 			mutex_unlock(&nest_mutex);
 			return -ELOOP;
 		}
@@ -226,10 +234,9 @@ int evpoll_nest_lock(struct evpoll *ep, struct file *target)
 	return true;
 }
 
-/* For evpoll_ctl_unlock(), of an ADD to the graph. */
 void evpoll_nest_unlock(struct file *target)
 {
 	if (is_evpoll_file(target))
-		evpoll_withdraw(target->private_data);
+		evpoll_unexpect_watcher(target->private_data);
 	mutex_unlock(&nest_mutex);
 }

@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The instance as a pollable file: poll(2), select(2), epoll(7), io_uring, and instances that
- * watch it.
+ * Polling: the items of an instance for its scans, and the instance itself for poll(2), select(2),
+ * epoll(7), io_uring and instances that watch it.
  */
-#include "evpoll.h"
+#include "file.h"
+#include "poll.h"
+#include "scan.h"
 
 /*
- * Asks the next item of the scan. If it has an event it is ready still: where it stands, or with
- * @keep behind the others. False when there is no item left.
+ * The item stayed on the scan's list while it was polled, and has no event. A wake callback that came
+ * meanwhile did not queue it, because it was queued. So take it off the list and poll it again. If
+ * it has an event now, it is requeued here, or the wake callback has queued it for the next scan.
  */
-static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready)
+__poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth)
+{
+	__poll_t revents;
+
+	evpoll_scan_remove(item);
+	revents = evpoll_item_poll(item, pt, depth);
+	return revents && evpoll_scan_requeue(item, 0, true) ? revents : 0;
+}
+
+/*
+ * Polls the next item of the scan. An item with an event stays ready: behind the others with @keep, else
+ * where it was. Returns false when there is no item left.
+ */
+static bool evpoll_poll_next(struct evpoll *ep, bool keep, int depth, bool *ready)
 {
 	struct evpoll_taken taken;
 	struct file *file;
@@ -20,39 +36,38 @@ static bool evpoll_ask_next(struct evpoll *ep, bool keep, int depth, bool *ready
 	if (!evpoll_scan_take(ep, &taken, 1))
 		return evpoll_scan_has_more(ep);
 	file = taken.item->file;
-	*ready = evpoll_scan_ask(taken.item, &pt, depth);
+	*ready = evpoll_scan_poll(taken.item, &pt, depth);
 	if (*ready && keep)
-		evpoll_scan_keep(taken.item, taken.noted_ns);
+		evpoll_scan_keep(taken.item, taken.queued_ns);
 	else if (*ready)
-		evpoll_scan_undo(taken.item, taken.noted_ns);
+		evpoll_scan_undo(taken.item, taken.queued_ns);
 	evpoll_fput(file);
 	return true;
 }
 
-/* Looks at the ready list until one item has an event. */
+/* Polls ready items until one has an event. */
 static bool evpoll_has_event(struct evpoll *ep, int depth)
 {
 	bool ready = false;
 
-	while (!ready && evpoll_ask_next(ep, false, depth, &ready))
+	while (!ready && evpoll_poll_next(ep, false, depth, &ready))
 		;
 	return ready;
 }
 
-/* Leaves only items on the ready list that have an event now. */
-void evpoll_ask_again(struct evpoll *ep)
+void evpoll_repoll_ready(struct evpoll *ep)
 {
 	bool ready;
 
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	while (evpoll_ask_next(ep, true, 1, &ready))
+	while (evpoll_poll_next(ep, true, 1, &ready))
 		;
 	evpoll_scan_end(ep);
 	mutex_unlock(&ep->mtx);
 }
 
-/* @depth: instances above this one that hold their mutex, for lockdep. */
+/* @depth: number of instances above that hold their mutex; the lockdep subclass. */
 __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth)
 {
 	struct evpoll *ep = file->private_data;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What evpoll.ko is on a kernel that lacks an option it needs; Kbuild decides.
+ * The whole module on a kernel that lacks an option which evpoll needs. Kbuild builds this file in place of
+ * all others then.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters, and where they can be seen: EVPOLL_IOC_GET_STATS, fdinfo, and for all instances
- * /sys/kernel/debug/evpoll/instances.
+ * The counters of an instance. EVPOLL_IOC_GET_STATS and fdinfo show them, and
+ * /sys/kernel/debug/evpoll/instances does for all instances.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -9,16 +9,20 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 
-#include "evpoll.h"
+#include "stats.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/* All instances that are open; the mutex protects the list. */
 static DEFINE_MUTEX(evpoll_all_mutex);
 static LIST_HEAD(evpoll_all);
 static struct dentry *evpoll_debugfs;
 
-/* Adds up the CPUs as one array: the structure has nothing but counters. */
+/*
+ * Adds up the CPUs. The structure has nothing but u64 counters, so it is treated as an array. READ_ONCE(),
+ * because the other CPUs count on meanwhile with this_cpu_add().
+ */
 void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 {
 	u64 *to = (u64 *)sum;
@@ -65,7 +69,6 @@ static int evpoll_instances_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(evpoll_instances);
 
-/* From open to release. */
 void evpoll_stats_add(struct evpoll *ep)
 {
 	get_task_comm(ep->opener, current);
@@ -82,7 +85,7 @@ void evpoll_stats_del(struct evpoll *ep)
 	mutex_unlock(&evpoll_all_mutex);
 }
 
-/* Errors are for debugfs to keep: nothing depends on it. */
+/* debugfs keeps its errors in the dentry, and nothing depends on them. */
 void evpoll_stats_init(void)
 {
 	evpoll_debugfs = debugfs_create_dir("evpoll", NULL);

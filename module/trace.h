@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints: one for each stage of an event's way, in its order. An instance is shown as the
- * kernel prints a pointer (hashed), so that its lines can be told from those of others.
+ * Tracepoints: one for each stage of an event, in the order of the stages. An instance is shown as a hashed
+ * pointer, which tells its lines from those of other instances.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM evpoll
@@ -48,7 +48,7 @@ TRACE_EVENT(evpoll_ctl,
 		  __entry->fd, __entry->events, __entry->ret)
 );
 
-/* The wake callback, for an event in the item's mask. */
+/* The wake callback runs for an event in the item's mask. */
 TRACE_EVENT(evpoll_callback,
 	TP_PROTO(const struct evpoll_item *item, __poll_t what),
 	TP_ARGS(item, what),
@@ -68,7 +68,7 @@ TRACE_EVENT(evpoll_callback,
 		  __print_symbolic(__entry->context, EVPOLL_CONTEXTS))
 );
 
-/* Pending items of a CPU became ready. */
+/* Pending items of one CPU became ready. */
 TRACE_EVENT(evpoll_flush,
 	TP_PROTO(const struct evpoll_pending *pending, int moved),
 	TP_ARGS(pending, moved),
@@ -88,7 +88,7 @@ TRACE_EVENT(evpoll_flush,
 		  __entry->moved, __print_symbolic(__entry->context, EVPOLL_CONTEXTS))
 );
 
-/* A NAPI poll ended. */
+/* A NAPI poll of evpoll has ended. */
 TRACE_EVENT(evpoll_napi_poll,
 	TP_PROTO(int done, int budget),
 	TP_ARGS(done, budget),
@@ -130,10 +130,10 @@ DECLARE_EVENT_CLASS(evpoll_instance,
 	TP_printk("ep=%p", __entry->ep)
 );
 
-/* The timer of the window fired. */
+/* The timer of the window has fired. */
 DEFINE_EVENT(evpoll_instance, evpoll_window_end, TP_PROTO(const struct evpoll *ep), TP_ARGS(ep));
 
-/* A waiter is about to sleep; it runs again. */
+/* A waiter is about to sleep, and a waiter runs again. */
 DEFINE_EVENT(evpoll_instance, evpoll_sleep, TP_PROTO(const struct evpoll *ep), TP_ARGS(ep));
 DEFINE_EVENT(evpoll_instance, evpoll_run, TP_PROTO(const struct evpoll *ep), TP_ARGS(ep));
 
@@ -154,7 +154,7 @@ TRACE_EVENT(evpoll_wakeup,
 	TP_printk("ep=%p pid=%d nready=%u", __entry->ep, __entry->pid, __entry->nready)
 );
 
-/* An event is in user memory. */
+/* An event was written to user memory. */
 TRACE_EVENT(evpoll_deliver,
 	TP_PROTO(const struct evpoll_item *item, __poll_t events),
 	TP_ARGS(item, events),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The waiter: read() and EVPOLL_IOC_WAIT.
+ * The reader: read() and EVPOLL_IOC_WAIT. It sleeps while nothing is ready, and delivers events when
+ * it runs again.
  */
 #include <linux/compat.h>
 #include <linux/fs.h>
@@ -9,17 +10,24 @@
 #include <linux/time.h>
 #include <linux/uaccess.h>
 
-#include "evpoll.h"
+#include "copy.h"
+#include "ctlv.h"
+#include "deliver.h"
+#include "flush.h"
+#include "poll.h"
+#include "ready.h"
+#include "stats.h"
 #include "trace.h"
+#include "wait.h"
 
-/* As EP_MAX_EVENTS of fs/eventpoll.c: the bytes fit into an int. */
+/* The size of so many events in bytes fits into an int. EP_MAX_EVENTS of fs/eventpoll.c is the same. */
 #define EVPOLL_MAX_EVENTS (INT_MAX / sizeof(struct epoll_event))
 
 /**
- * struct evpoll_waiter - a task that sleeps for events
+ * struct evpoll_waiter - a task that sleeps until items are ready
  * @wait: on evpoll.waiters; its private pointer is the task
  * @ep: the instance
- * @need: items that must be ready before it wakes
+ * @need: number of ready items that wake it
  */
 struct evpoll_waiter {
 	wait_queue_entry_t wait;
@@ -27,30 +35,36 @@ struct evpoll_waiter {
 	unsigned int need;
 };
 
-static bool evpoll_look(struct evpoll *ep)
+/* May a scan find an item? */
+static bool evpoll_may_deliver(struct evpoll *ep)
 {
-	bool available;
+	bool may;
 
-	/* If there is something, it need not be exact; list_splice() does not mark its stores. */
+	/*
+	 * A wrong yes costs one scan, so the first check needs no lock. list_splice() does not mark
+	 * its stores, hence data_race(). A no must be exact, so the second check takes the lock.
+	 */
 	if (data_race(!list_empty(&ep->ready)))
 		return true;
 	spin_lock_irq(&ep->waiters.lock);
-	available = evpoll_available(ep);
+	may = evpoll_has_items(ep);
 	spin_unlock_irq(&ep->waiters.lock);
-	return available;
+	return may;
 }
 
 /*
- * Off the queue even if the task was awake already, by a signal or the time: when a process of
- * many waiters is killed, later wakeups shall not come by all of them. It is never lost for
- * that: the task looks once more, and passes on what it leaves.
+ * Runs under waiters.lock, for each waiter until one returns 1.
+ *
+ * Remove the waiter even if a signal or timeout has already woken it. Otherwise, after a process with
+ * many waiters is killed, every later wakeup walks past all of them. The wakeup is not lost, because a
+ * waiter always scans once more, and then wakes the next waiter for what it leaves.
  */
 static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct evpoll_waiter *waiter = container_of(wait, struct evpoll_waiter, wait);
 	int woken;
 
-	/* It sleeps on, and another waiter's turn comes. */
+	/* This waiter sleeps on, and the wakeup goes to the next one. */
 	if (waiter->ep->nready < waiter->need)
 		return 0;
 	waiter->ep->woke = true;
@@ -66,8 +80,8 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 }
 
 /*
- * Sleeps until @need items are ready, a signal or the time; false when the time is over. Does
- * not sleep when a scan may find something, or a flush when more than one item is needed.
+ * Sleeps until @need items are ready, a signal comes or @expires is reached; returns false in the last
+ * case. Does not sleep if a scan may find an item, or, with a @need above 1, if a flush may.
  */
 static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 {
@@ -78,14 +92,14 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 	waiter.wait.func = evpoll_wake_function;
 	spin_lock_irq(&ep->waiters.lock);
 	/*
-	 * Under the lock that the wakeup is done with: an event comes before this look, or
-	 * finds us on the queue.
+	 * The waker makes items ready and wakes under the same lock. So either this check sees the
+	 * item, or the waker finds this task on the queue.
 	 */
-	if (need > 1 ? evpoll_is_pending(ep) || ep->nready >= need : evpoll_available(ep)) {
+	if (need > 1 ? evpoll_is_pending(ep) || ep->nready >= need : evpoll_has_items(ep)) {
 		spin_unlock_irq(&ep->waiters.lock);
 		return true;
 	}
-	/* At the head, as with epoll: who slept least has the warmest caches. */
+	/* At the head, as epoll does, because the task that slept least has the warmest caches. */
 	__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
 	__set_current_state(TASK_INTERRUPTIBLE);
 	spin_unlock_irq(&ep->waiters.lock);
@@ -99,11 +113,11 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 }
 
 /*
- * Waits for events until @expires (CLOCK_MONOTONIC; KTIME_MAX is for ever), or not at all without
- * @block. Returns their number, 0 when the time is over, -EINTR or -EFAULT.
+ * Waits for events until @expires (CLOCK_MONOTONIC; KTIME_MAX: no limit), or not at all without @block.
+ * Returns the number of events, 0 when the time is over, -EINTR or -EFAULT.
  *
- * After each sleep follows a look, and after the last one, whatever ended it: the wakeup may
- * have come together with a signal or the time, and no other waiter was woken then.
+ * Each sleep is followed by a check, even if a signal or the timeout ended it. A wakeup may have come
+ * at the same moment, and then no other waiter was woken.
  */
 static __always_inline int evpoll_wait_events(struct evpoll *ep,
 					      struct epoll_event __user *to, int max,
@@ -112,7 +126,7 @@ static __always_inline int evpoll_wait_events(struct evpoll *ep,
 	int n;
 
 	for (;;) {
-		n = evpoll_look(ep) ? evpoll_deliver(ep, to, max) : 0;
+		n = evpoll_may_deliver(ep) ? evpoll_deliver(ep, to, max) : 0;
 		if (n || !block)
 			return n;
 		if (signal_pending(current))
@@ -122,8 +136,8 @@ static __always_inline int evpoll_wait_events(struct evpoll *ep,
 }
 
 /*
- * Sleeps until @min_wait_ns are over or @expires, @need items are ready, or a signal. Not for a
- * @need of one, which ends a wait anyway.
+ * Sleeps until @min_wait_ns are over, @expires is reached, @need items are ready, or a signal comes. Not
+ * for a @need of 1, because a single ready item ends every wait.
  */
 static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 			    unsigned int need)
@@ -131,13 +145,13 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 	ktime_t until = min(ktime_add_safe(ktime_get(), ns_to_ktime(min_wait_ns)), expires);
 	bool enough;
 
-	/* What the last wait reported is asked again: it may not count any more. */
-	evpoll_ask_again(ep);
+	/* An item that the last wait reported is still on the list, and may have no event any more. */
+	evpoll_repoll_ready(ep);
 	do {
 		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
 		spin_lock_irq(&ep->waiters.lock);
 		enough = ep->nready >= need;
-		/* Other waiters may need less. */
+		/* Another waiter may need fewer items. */
 		if (!enough && !list_empty(&ep->ready))
 			evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		spin_unlock_irq(&ep->waiters.lock);
@@ -162,14 +176,13 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 		return n * sizeof(struct epoll_event);
 	if (!n)
 		return -EAGAIN;
-	/* Started again it would wait for the whole time again. */
+	/* With a timeout the call is not restarted, because it would wait for the whole time again. */
 	return n == -EINTR && !timeout ? -ERESTARTSYS : n;
 }
 
 /*
- * The mask of the wait takes effect, and the one before is kept for the way back to user space,
- * after the handler of the signal that ends the wait. What set_user_sigmask() does for system
- * calls.
+ * Sets the signal mask of the wait. The kernel restores the old mask on the return to user space, after
+ * the handler of the signal that ended the wait. Same as set_user_sigmask(), which is not exported.
  */
 static int evpoll_set_sigmask(const struct evpoll_wait *wait)
 {
@@ -193,14 +206,14 @@ static int evpoll_set_sigmask(const struct evpoll_wait *wait)
 	return 0;
 }
 
-/* No signal is to be handled under the mask of the wait: back to the one before, now. */
+/* No signal ended the wait: restore the old mask now, so that no handler runs under the new one. */
 static void evpoll_restore_sigmask(void)
 {
 	if (test_and_clear_restore_sigmask())
 		sigprocmask(SIG_SETMASK, &current->saved_sigmask, NULL);
 }
 
-/* When a wait of *@from ends; 0 is one that does not wait. */
+/* Reads the timeout at @from. *@expires is when the wait ends; 0: do not wait. */
 static int evpoll_get_timeout(const void __user *from, ktime_t *expires)
 {
 	struct __kernel_timespec user;
@@ -209,7 +222,7 @@ static int evpoll_get_timeout(const void __user *from, ktime_t *expires)
 	if (evpoll_copy_words(&user, from, sizeof(user)))
 		return -EFAULT;
 	timeout.tv_sec = user.tv_sec;
-	/* As get_timespec64(): the upper half is padding of 32-bit programs. */
+	/* In a 32-bit program the upper half is padding. get_timespec64() does the same. */
 	timeout.tv_nsec = in_compat_syscall() ? (u32)user.tv_nsec : user.tv_nsec;
 	if (!timespec64_valid(&timeout))
 		return -EINVAL;
@@ -236,7 +249,7 @@ static __always_inline int evpoll_wait_checked(struct file *file, struct evpoll_
 		failed = evpoll_ctlv(file, &wait->ctlv, &arg->ctlv);
 		if (failed < 0)
 			return failed;
-		/* The caller wants to know now. */
+		/* The caller wants to know of a failed change now. */
 		block = block && !failed;
 	}
 	if (block && wait->min_wait_ns && wait->maxevents > 1)

@@ -24,7 +24,7 @@ esac
 one_at_a_time
 build=$out/build/$release
 mkdir -p "$build/selftests"
-cp -rsf "$top/Kbuild" "$top/module" "$top/uapi" "$build"
+cp -rsf "$top/Kbuild" "$top/CHANGES" "$top/module" "$top/uapi" "$build"
 cp -rsf "$top/selftests/modules" "$build/selftests"
 find "$build" -xtype l -delete
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * moderate.c: windows, which collect events before a wakeup; and the parameters of an instance.
+ */
+#ifndef EVPOLL_MODERATE_H
+#define EVPOLL_MODERATE_H
+
+#include <linux/time64.h>
+
+#include "evpoll.h"
+
+/* pending.c: opens the window with this item, or counts the item in the open window. */
+void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns);
+
+/* The part of evpoll_window_ns() for an instance with a window. */
+u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns);
+
+/* The parameters that the module gives a new instance. */
+void evpoll_params_default(struct evpoll_params *params);
+
+/* EVPOLL_IOC_SET_PARAMS. Returns 0 or -EINVAL. */
+long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params);
+
+/* Sets up the timer of a new instance. */
+void evpoll_moderate_init(struct evpoll *ep);
+
+/* Ends the window of an instance that is being released. */
+void evpoll_moderate_end(struct evpoll *ep);
+
+/* The window for an event that comes now, in ns. 0: no window. */
+static inline u64 evpoll_window_ns(struct evpoll *ep)
+{
+	unsigned int usecs = READ_ONCE(ep->params.coalesce_usecs);
+
+	return usecs ? evpoll_window_up_to(ep, (u64)usecs * NSEC_PER_USEC) : 0;
+}
+
+#endif /* EVPOLL_MODERATE_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ready.c: the ready list, and the wakeup of waiters and pollers.
+ */
+#ifndef EVPOLL_READY_H
+#define EVPOLL_READY_H
+
+#include <linux/ktime.h>
+
+#include "evpoll.h"
+
+/* How to wake a waiter. SYNC: the waker is about to sleep, as for wake_up_sync(). */
+enum evpoll_wakeup {
+	EVPOLL_NO_WAKEUP,
+	EVPOLL_WAKEUP,
+	EVPOLL_WAKEUP_SYNC,
+};
+
+/* CTL: the item has an event already, and no wake callback will come for it. Makes it ready. */
+void evpoll_queue(struct evpoll_item *item);
+
+/* The wake callback: makes the item ready without a pending list, and wakes. */
+bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
+			enum evpoll_wakeup wakeup);
+
+/* Wakes the pollers of the instance. */
+void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
+
+/* The part of evpoll_wake_waiter() for an instance with waiters. */
+bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
+
+/* Takes the item off the ready list or the scan's list. */
+void evpoll_unlink(struct evpoll_item *item);
+
+/*
+ * Wakes one waiter. That waiter wakes the next one if it leaves items behind, see evpoll_scan_end().
+ * Caller holds waiters.lock: a waiter checks for items and queues itself under the same lock.
+ * Returns whether a waiter can use the wakeup.
+ */
+static inline bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
+{
+	lockdep_assert_held(&ep->waiters.lock);
+	/* waitqueue_active() needs no barrier, because the queue's lock is held. */
+	if (wakeup == EVPOLL_NO_WAKEUP || !waitqueue_active(&ep->waiters))
+		return false;
+	return evpoll_wake_first_waiter(ep, wakeup);
+}
+
+/* Is the item on the ready list or on a scan's list? Caller holds waiters.lock. */
+static inline bool evpoll_is_ready(const struct evpoll_item *item)
+{
+	return item->ready.prev != &item->ready;
+}
+
+/* Notes when the item was queued, if its instance measures latency. Call before it is on a list. */
+static inline void evpoll_stamp(struct evpoll_item *item)
+{
+	bool latency = READ_ONCE(evpoll_of(item)->params.flags) & EVPOLL_LATENCY;
+
+	item->queued_ns = latency ? ktime_get_ns() : 0;
+}
+
+/*
+ * The item is leaving its list: clears its own state, but not its neighbours' links. Caller holds
+ * waiters.lock.
+ */
+static __always_inline void evpoll_clear_queued(struct evpoll_item *item)
+{
+	INIT_LIST_HEAD(&item->ready);
+	evpoll_of(item)->nready--;
+	/*
+	 * Release order, because the wake callback that sets the bit next writes @pending, which
+	 * shares its place with @ready, and @queued_ns, and takes no lock for it. Pairs with
+	 * test_and_set_bit() in evpoll_wake_item() and test_bit_acquire() in evpoll_dequeue().
+	 */
+	clear_bit_unlock(EVPOLL_QUEUED, &item->state);
+}
+
+#endif /* EVPOLL_READY_H */
