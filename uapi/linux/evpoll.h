@@ -2,24 +2,25 @@
 /**
  * DOC: evpoll user interface
  *
- * Each open of /dev/evpoll is an *instance*, as each epoll_create1(2) is. Events are
- * &struct epoll_event and the EPOLL* flags of <sys/epoll.h> (or <linux/eventpoll.h>, which
- * defines the same), with the meaning that epoll_ctl(2) and epoll_wait(2) give them.
+ * Each open of /dev/evpoll makes an *instance*, as each epoll_create1(2) does. Events are
+ * &struct epoll_event with the EPOLL* flags of <sys/epoll.h>, or of <linux/eventpoll.h>, which
+ * defines the same. They mean what epoll_ctl(2) and epoll_wait(2) say.
  *
- * read(2) on the instance waits and fills the buffer with whole &struct epoll_event; the
- * bytes returned over the size of one are the events. Errors:
+ * read(2) on the instance waits for events and fills the buffer with whole &struct epoll_event.
+ * The number of events is the number of bytes returned, divided by the size of one event. Errors:
  *
- * * EINVAL: the buffer does not hold one event
+ * * EINVAL: the buffer is smaller than one event
  * * EAGAIN: nothing is ready, and O_NONBLOCK is set or the read timeout ended
  * * EFAULT: the buffer cannot be written; the events stay ready
- * * EINTR: a signal came, and a read timeout is set (without one the call is restarted or
- *   fails with EINTR as sigaction(2) says of SA_RESTART)
+ * * EINTR: a signal came while a read timeout is set. Without a read timeout the call is restarted,
+ *   or fails with EINTR, as sigaction(2) says of SA_RESTART
  *
- * poll(2), select(2), epoll(7) and io_uring see an instance as readable when an event waits.
+ * poll(2), select(2), epoll(7) and io_uring report the instance as readable while it has an event.
  *
- * Structures may grow at their end. Their size travels in the ioctl number: a field that the
- * caller does not know is taken as zero, and a field that the kernel does not know must be
- * zero or the call fails with E2BIG, as with clone3(2) and openat2(2).
+ * A later version may add fields to the end of a structure. The ioctl number contains the size
+ * that the caller knows. The kernel takes fields that the caller does not know as zero. If the
+ * caller sets a field that the kernel does not know, the call fails with E2BIG, as clone3(2) and
+ * openat2(2) do.
  */
 #ifndef _UAPI_LINUX_EVPOLL_H
 #define _UAPI_LINUX_EVPOLL_H
@@ -31,13 +32,13 @@
  * struct evpoll_ctl - one change to the interest list of an instance
  * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
  * @fd: file descriptor of the file to watch, in the caller's table
- * @events: EPOLL* mask, ignored by EPOLL_CTL_DEL; an unknown bit is EINVAL
- * @result: in an array (&struct evpoll_ctlv), written by the call: 0, or the error as a negative
- *	number. Must be zero in EVPOLL_IOC_CTL, which returns its error
- * @data: comes back in &struct epoll_event.data as given, ignored by EPOLL_CTL_DEL
+ * @events: EPOLL* mask; an unknown bit is EINVAL. EPOLL_CTL_DEL ignores it
+ * @result: the call writes it for each change of an array (&struct evpoll_ctlv): 0, or the error as
+ *	a negative number. Must be zero in EVPOLL_IOC_CTL, which returns its error
+ * @data: the wait returns this value in &struct epoll_event.data. EPOLL_CTL_DEL ignores it
  *
- * Source: epoll_ctl(2), whose errors this call has, in their order: EBADF, EPERM, EINVAL,
- * ELOOP, EEXIST, ENOENT, ENOSPC, ENOMEM. ELOOP is also what an epoll file descriptor gets.
+ * Source: epoll_ctl(2). This call has the same errors, and checks for them in this order: EBADF,
+ * EPERM, EINVAL, ELOOP, EEXIST, ENOENT, ENOSPC, ENOMEM. An epoll file descriptor in @fd is ELOOP.
  */
 struct evpoll_ctl {
 	__u32 op;
@@ -50,16 +51,18 @@ struct evpoll_ctl {
 /**
  * struct evpoll_ctlv - several changes in one call
  * @changes: user pointer to an array of @nr &struct evpoll_ctl
- * @nr: changes, up to 2^31 - 1
- * @done: written by the call: changes that were tried
- * @failed: written by the call: those of them that failed
+ * @nr: number of changes, up to 2^31 - 1
+ * @done: the call writes how many changes it tried
+ * @failed: the call writes how many of these failed
  * @reserved: must be zero
  *
- * EVPOLL_IOC_CTLV tries them in their order, each as EVPOLL_IOC_CTL would, whatever becomes of the
- * others; each gets its result. Returns @failed. When a change cannot be read, or its result
- * cannot be written, the call ends there with EFAULT: @done have been tried, and a change whose
- * result could not be written is the last of them. EINTR: the same, when the task is to die.
- * EINVAL: @reserved, or @nr above 2^31 - 1; nothing was tried.
+ * EVPOLL_IOC_CTLV tries the changes in the order of the array, each as EVPOLL_IOC_CTL would. It
+ * goes on after a change that fails, and writes a result for each. It returns @failed. Errors:
+ *
+ * * EFAULT: a change cannot be read, or its result cannot be written. The call ends there, after
+ *   @done changes. If a result could not be written, its change is the last of them
+ * * EINTR: a signal kills the task. The call ends there, after @done changes
+ * * EINVAL: @reserved is not zero, or @nr is above 2^31 - 1. No change was tried
  */
 struct evpoll_ctlv {
 	__u64 changes;
@@ -72,24 +75,28 @@ struct evpoll_ctlv {
 /**
  * struct evpoll_wait - wait for events
  * @events: user pointer to an array of @maxevents &struct epoll_event
- * @timeout: user pointer to a &struct __kernel_timespec, how long to wait at most;
- *	0 waits for ever, a time of zero does not wait
- * @sigmask: user pointer to the signal mask of the wait alone; 0 leaves the mask as it is
- * @sigsetsize: size of that mask in bytes (8 on all but MIPS), ignored without @sigmask
- * @maxevents: events that the array holds, greater than zero
+ * @timeout: user pointer to a &struct __kernel_timespec, the longest time to wait. With 0 the wait
+ *	has no time limit. With a time of zero the call does not wait
+ * @sigmask: user pointer to the signal mask during the wait; 0 leaves the mask as it is
+ * @sigsetsize: size of that mask in bytes (8 on all architectures but MIPS); ignored without
+ *	@sigmask
+ * @maxevents: number of events that the array holds, greater than zero
  * @min_wait_ns: do not return before this time is over, in ns, unless @maxevents items are ready,
- *	a signal comes or the timeout ends; 0 is as epoll_pwait2(2). Without effect when the
- *	timeout is zero
+ *	a signal comes or the timeout ends. With 0 the call returns at the first event, as
+ *	epoll_pwait2(2) does. Without effect when the timeout is zero
  * @reserved: must be zero
- * @ctlv: changes to try before the wait, as EVPOLL_IOC_CTLV would; @ctlv.nr of 0 is none. If one
- *	fails the wait does not sleep: it returns what is ready, which may be nothing, and the
- *	caller finds @ctlv.failed greater than zero. The time of @timeout begins before them
+ * @ctlv: changes to try before the wait, as EVPOLL_IOC_CTLV would; none if @ctlv.nr is 0. If one
+ *	fails, the call does not sleep: it returns the events that are ready, or 0, and @ctlv.failed
+ *	is greater than zero. The time of @timeout begins before the changes
  *
  * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns; kqueue(2)
- * for @ctlv. Returns the number of events, 0 when the time is over. Errors: EINTR (a signal came;
- * the changes have been tried), EINVAL (a value out of its range, a time above 2^63 - 1 ns,
- * @sigsetsize or a reserved field; nothing was tried), EFAULT (look at @ctlv.done: the events,
- * or a change; a call that came to no change leaves it as it was, so let it be 0 before).
+ * for @ctlv. Returns the number of events, or 0 when the time is over. Errors:
+ *
+ * * EINTR: a signal came. The changes have been tried
+ * * EINVAL: a value is out of its range, a time is above 2^63 - 1 ns, @sigsetsize is wrong, or a
+ *   reserved field is not zero. No change was tried
+ * * EFAULT: user memory cannot be read or written. @ctlv.done says how many changes were tried. Set
+ *   it to 0 before the call, because a call that fails before the first change does not write it
  */
 struct evpoll_wait {
 	__u64 events;
@@ -102,31 +109,32 @@ struct evpoll_wait {
 	struct evpoll_ctlv ctlv;
 };
 
-/* No pending list, no NAPI, no window: each callback wakes a waiter itself, as epoll's does. */
+/* Each wake callback wakes a waiter itself, as epoll's does: no pending list, NAPI or window. */
 #define EVPOLL_UNBATCHED	(1U << 0)
-/* The window is only used while events come so fast that it collects some: see coalesce_usecs. */
+/* Use the window of coalesce_usecs only while events come fast enough for it to collect several. */
 #define EVPOLL_ADAPTIVE		(1U << 1)
-/* Measure the time from callback to delivery, for struct evpoll_stats. */
+/* Measure the time from wake callback to delivery, for struct evpoll_stats. */
 #define EVPOLL_LATENCY		(1U << 2)
 
 /**
  * struct evpoll_params - settings of an instance
- * @read_timeout_ns: how long read() waits at most, in ns; 0 (the default) is for ever, as
- *	with SO_RCVTIMEO of socket(7)
+ * @read_timeout_ns: the longest time that read() waits, in ns. With 0, the default, it has no limit,
+ *	as SO_RCVTIMEO of socket(7) has none
  * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY
- * @budget: items of the instance that one NAPI poll moves at most, 1 to 64; 0 is the module's
- *	parameter (64)
- * @coalesce_usecs: the window: the longest delay between the first event that nobody has seen
- *	and the wakeup for it, in us, up to 1000000; 0 is none. As rx-usecs of ethtool -C
- * @coalesce_events: in a window, wake at once when so many items are pending, up to 2^31 - 1; 0 is
- *	no such limit. As rx-frames of ethtool -C
+ * @budget: the most items of the instance that one NAPI poll moves, 1 to 64; 0 takes the value of
+ *	the module parameter (64)
+ * @coalesce_usecs: the window, in us, up to 1000000: the longest time from the first event that no
+ *	reader has seen to the wakeup for it. 0 is no window. As rx-usecs of ethtool -C
+ * @coalesce_events: end the window and wake at once when this many events are pending, up to
+ *	2^31 - 1; 0 is no such limit. As rx-frames of ethtool -C
  *
- * EVPOLL_IOC_SET_PARAMS sets them all, for events from then on; what is pending is flushed.
- * Values that a new instance has are parameters of the module. A value out of its range, or a
- * time above KTIME_MAX (2^63 - 1 ns), is EINVAL, and nothing is changed.
+ * EVPOLL_IOC_SET_PARAMS sets all of them for later events, and flushes what is pending. A new
+ * instance takes its values from the parameters of the module. A value out of its range, or a time
+ * above KTIME_MAX (2^63 - 1 ns), is EINVAL, and then nothing changes.
  *
- * A waiter that is awake, and one that does not wait, sees all events at once whatever the
- * window is. So does EPOLLEXCLUSIVE, whose callback must say at once whether it woke a waiter.
+ * A window delays only the wakeup of a reader that sleeps. A reader that is awake, or that does not
+ * wait, gets all events at once. An item with EPOLLEXCLUSIVE skips the window, because its wake
+ * callback must say at once whether it woke a waiter.
  */
 struct evpoll_params {
 	__u64 read_timeout_ns;
@@ -141,19 +149,22 @@ struct evpoll_params {
 /**
  * struct evpoll_stats - what an instance has done since it was opened
  * @callbacks: wake callbacks for events in the mask of an item
- * @queued: of these, those that made an item pending or ready (the others found it so)
- * @polls: NAPI polls that had a turn for the instance
- * @exhausted: of these, those that used up the budget
- * @inline_flushes: flushes by the callback itself
- * @timer_flushes: windows that ended with their time
+ * @queued: wake callbacks that made an item pending or ready. In the others of @callbacks the item
+ *	was pending or ready already
+ * @polls: turns that the instance had in NAPI polls
+ * @exhausted: turns that used up the budget
+ * @inline_flushes: flushes by a wake callback
+ * @timer_flushes: windows that the timer ended
  * @wakeups: waiters woken
- * @reads: scans of the ready list by waiters
- * @delivered: events
- * @spurious: items that a waiter asked in vain
- * @latency: with EVPOLL_LATENCY, events by the time from callback to delivery: slot n counts
- *	those of 2^n to 2^(n+1) - 1 ns, slot 0 also 0, the last one all longer
+ * @reads: scans of the ready list by readers
+ * @delivered: events delivered
+ * @spurious: items that a reader polled and that had no event
+ * @latency: with EVPOLL_LATENCY, the number of events by the time from wake callback to delivery.
+ *	Slot n counts times of 2^n to 2^(n+1) - 1 ns. Slot 0 also counts 0 ns, and the last slot
+ *	counts all longer times
  *
- * Counters are per CPU and added up without a lock: they are right when nothing happens.
+ * Each CPU has its own counters. A read adds them up without a lock, so the sums agree with each
+ * other only while nothing happens.
  */
 struct evpoll_stats {
 	__u64 callbacks;
