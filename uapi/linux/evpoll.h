@@ -37,8 +37,9 @@
  *	a negative number. Must be zero in EVPOLL_IOC_CTL, which returns its error
  * @data: the wait returns this value in &struct epoll_event.data. EPOLL_CTL_DEL ignores it
  *
- * Source: epoll_ctl(2). This call has the same errors, and checks for them in this order: EBADF,
- * EPERM, EINVAL, ELOOP, EEXIST, ENOENT, ENOSPC, ENOMEM. An epoll file descriptor in @fd is ELOOP.
+ * Source: epoll_ctl(2). This call has the same errors, in the same order: EBADF, EPERM, EINVAL,
+ * ELOOP, EEXIST, ENOENT, ENOSPC, ENOMEM. Two errors differ: an unknown bit in @events is EINVAL
+ * before all of these, and an epoll file descriptor in @fd is ELOOP.
  */
 struct evpoll_ctl {
 	__u32 op;
@@ -118,8 +119,8 @@ struct evpoll_wait {
 
 /**
  * struct evpoll_params - settings of an instance
- * @read_timeout_ns: the longest time that read() waits, in ns. With 0, the default, it has no limit,
- *	as SO_RCVTIMEO of socket(7) has none
+ * @read_timeout_ns: the longest time that read() waits, in ns. 0, the default, is no limit, as with
+ *	SO_RCVTIMEO of socket(7)
  * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY
  * @budget: the most items of the instance that one NAPI poll moves, 1 to 64; 0 takes the value of
  *	the module parameter (64)
