@@ -11,11 +11,14 @@ override V := $(filter-out 0,$(V))
 export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
 	APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
+.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
 	lib module clean distclean
 
 help:
 	@cat qemu/help
+
+lint:
+	@sh qemu/commands/lint.sh
 
 run:
 	@sh qemu/commands/run.sh
@@ -61,7 +64,7 @@ module:
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lock million moderation \
+	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million moderation \
 		report.html run shell stress tests trace vm-run)
 
 distclean:
