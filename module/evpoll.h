@@ -268,8 +268,8 @@ enum {
  * @state: bits, atomic
  * @noted: items that became pending in this window
  * @window_end: when this window ends, ktime_get_ns(); written by who is the first in it
- * @event_ns: when the last event came, @gap_ns: between events, on average; for
- *	EVPOLL_ADAPTIVE, READ_ONCE/WRITE_ONCE: an estimate
+ * @event_ns: when the last event came; for EVPOLL_ADAPTIVE, READ_ONCE/WRITE_ONCE
+ * @gap_ns: average time between events, an estimate; as @event_ns
  * @timer: the window
  * @list: in evpoll_all (stats.c)
  * @opener: name of the task that opened it

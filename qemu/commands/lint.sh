@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Run every checker over the tree, and print what they find as "FILE:LINE: TEXT". The exceptions
-# are in .checkpatch.conf, .shellcheckrc and .codespellrc, each with its reason.
+# are in .checkpatch.conf, .checkpatch-programs.conf, .shellcheckrc and .codespellrc, with reasons.
 . "$(dirname "$0")/../shared/lib.sh"
 
 version=6.12	# its checkpatch.pl and kernel-doc need nothing but perl
@@ -43,10 +43,23 @@ xargs grep -l '^/\*\* *$' < "$dir/c-files" > "$dir/kernel-doc-files"
 	xargs awk 'FNR == 1 && /^#!.*sh$/ { print FILENAME }' < "$dir/files"
 } | sort -u > "$dir/scripts"
 
+# A type of the test harness, which checkpatch.pl takes for a multiplication
+echo 'FIXTURE_DATA\([a-z_]+\)' > "$dir/types"
+
+check_style()
+{
+	xargs perl "$scripts/checkpatch.pl" --no-tree --terse --no-summary --show-types "$@"
+}
+
 checkpatch()
 {
-	xargs perl "$scripts/checkpatch.pl" --no-tree --terse --no-summary --show-types -f \
-		< "$dir/c-files"
+	status=0
+	grep -E '^(module|uapi)/' "$dir/c-files" | check_style -f || status=$?
+	# shellcheck disable=SC2046 # options
+	grep -vE '^(module|uapi)/' "$dir/c-files" |
+		check_style --typedefsfile "$dir/types" $(grep '^--' .checkpatch-programs.conf) -f ||
+		status=$?
+	return $status
 }
 
 # build KERNEL: all of it anew, because make shows a warning only when it compiles
