@@ -130,7 +130,7 @@ TEST_F(moderation, unbatched)
 	epoll_beside(_metadata, variant->context, self->fd, LINES);
 }
 
-/* issue 3: to and fro under a load, nothing is lost */
+/* issue 3: back and forth under a load, nothing is lost */
 TEST_F(moderation, changed_under_load)
 {
 	struct evpoll_source_burst b = {

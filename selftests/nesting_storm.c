@@ -212,7 +212,8 @@ TEST_F(storm, cycle_through_a_closing_instance)
 		ASSERT_EQ(0, ep_add(variant->by, ep[0], ep[1], EPOLLIN));
 		ASSERT_EQ(0, ep_add(variant->by, ep[1], ep[2], EPOLLIN));
 		ASSERT_EQ(0, ep_add(variant->by, ep[2], self->e, EPOLLIN));
-		ASSERT_EQ(0, syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, &ep[1], 1));
+		ASSERT_EQ(0, syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, &ep[1],
+				     1));
 		close(ep[1]);
 		uring_close(&u);
 		do {

@@ -120,11 +120,12 @@ static inline uint64_t slicer_phase(int line)
 }
 
 /*
- * QEMU with -icount runs one processor at a time, and goes on to the next one after a share of the
- * time to the guest's next timer: see qemu/trace.sh. So there must be one all the time. The last
- * two processors are interrupted every SLICE_NS, half of it apart: while one's timer has fired and
- * waits for its turn to be set again, the other's is still to come. The processors of reader and
- * source would not do: they may spin for a lock with interrupts off, for ms then.
+ * QEMU with -icount (see qemu/commands/trace.sh) runs one processor at a time. It goes on to the
+ * next one after a share of the time to the guest's next timer, so a timer must always be set. The
+ * last two processors each have a timer that fires every SLICE_NS, half of it apart: while one has
+ * fired and waits for its processor to set it again, the other is still set. The processors of
+ * reader and source cannot have these timers: they may spin for a lock with interrupts off, and
+ * would then spin for ms.
  */
 static inline void slice(void)
 {

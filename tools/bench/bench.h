@@ -78,8 +78,13 @@ static inline uint64_t instructions(void)
  * @max: events that one wait may return
  * @got: what the last wait returned; data is the index in @fd
  * @start: a run that begins later than it was called says when
- * @at, @other: for cases to remember things
- * @select, @pollfd, @ring, @wait, @ctl: what a call of this mechanism needs
+ * @at: for cases to remember things
+ * @other: for cases to remember things
+ * @select: what select(2) needs
+ * @pollfd: what poll(2) needs
+ * @ring: what io_uring needs
+ * @wait: what evpoll's WAIT needs
+ * @ctl: what evpoll's CTLV needs
  */
 struct set {
 	const struct mechanism *by;

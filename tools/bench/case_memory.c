@@ -32,7 +32,8 @@ static double page_bytes(void)
 	if (!f)
 		err(1, "/proc/meminfo");
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Slab: %lf", &kb) == 1 || sscanf(line, "VmallocUsed: %lf", &kb) == 1)
+		if (sscanf(line, "Slab: %lf", &kb) == 1 ||
+		    sscanf(line, "VmallocUsed: %lf", &kb) == 1)
 			sum += kb * 1024;
 	fclose(f);
 	return sum;

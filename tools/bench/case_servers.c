@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Servers that know nothing of evpoll, as they are and under libevpoll-preload.so: their part and
- * ours of a request over TCP. They have a root of their own, see qemu/servers.sh.
+ * ours of a request over TCP. They have a root of their own, see qemu/shared/servers.sh.
  */
 #include "bench.h"
 

@@ -21,7 +21,8 @@
 #define SLOWEST	64	/* a run of so many is left out */
 #define MAX_RUNS 10000	/* in a sample */
 #define LONGEST	96	/* samples, before it is given up */
-#define LONGEST_MEAN (quick ? 24 : 384)	/* the same for a mean: the kernel may be in one mood for long */
+/* The same for a mean, which takes longer: the kernel may stay in one state for many samples */
+#define LONGEST_MEAN (quick ? 24 : 384)
 #define SAMPLE	(quick ? 300000 : 1000000)	/* instructions of a sample, or one run */
 
 /* The line that all of this is for */

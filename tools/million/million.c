@@ -81,8 +81,8 @@ static int wait_once(enum mechanism by, int ep, struct epoll_event *ev)
 /* Pages that the caches of the kernel's allocator have, in bytes */
 static long long slab_bytes(void)
 {
-	static const char format[] = "%*s %*d %*d %*d %*d %d : tunables %*d %*d %*d "
-				     ": slabdata %*d %lld";
+	static const char format[] =
+		"%*s %*d %*d %*d %*d %d : tunables %*d %*d %*d : slabdata %*d %lld";
 	FILE *f = fopen("/proc/slabinfo", "r");
 	long long sum = 0, slabs;
 	char line[512];

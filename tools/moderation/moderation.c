@@ -280,6 +280,9 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static const char usage[] =
+	"usage: moderation [-i] burst64|busy64|steady|tcp epoll|off|default|50us|200us|adaptive";
+
 int main(int argc, char **argv)
 {
 	const struct mode *mode = NULL;
@@ -295,7 +298,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[2], modes[i].name))
 			mode = &modes[i];
 	if (!load || !mode)
-		errx(2, "usage: moderation [-i] burst64|busy64|steady|tcp epoll|off|default|50us|200us|adaptive");
+		errx(2, "%s", usage);
 
 	ep.evpoll = mode->evpoll;
 	instance_open(&ep, mode->flags, mode->window_us);

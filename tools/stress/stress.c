@@ -108,7 +108,7 @@ static void look_for_hangs(void)
 		}
 }
 
-static void progress(long long start)
+static void print_progress(long long start)
 {
 	printf("# progress %3lld s: %lu operations, %lu rounds of events, %lu kills, %lu loads\n",
 	       (now_ms() - start) / 1000, steps(), shared->rounds, kills, shared->loads);
@@ -125,10 +125,10 @@ static void supervise(long long duration_ms, uint64_t *rnd)
 		look_for_hangs();
 		if (now_ms() - shown >= PROGRESS_MS) {
 			shown += PROGRESS_MS;
-			progress(start);
+			print_progress(start);
 		}
 	}
-	progress(start);
+	print_progress(start);
 }
 
 /* Ends as it should, or is shown and killed. */
@@ -192,7 +192,8 @@ static void prepare(uint64_t *rnd)
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, shared->sock)) {
+	if (shared == MAP_FAILED ||
+	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, shared->sock)) {
 		printf("Bail out! %s\n", strerror(errno));
 		exit(1);
 	}

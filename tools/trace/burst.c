@@ -85,6 +85,9 @@ static void report(const char *mode)
 	printf("\n");
 }
 
+static const char usage[] =
+	"usage: burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched";
+
 int main(int argc, char **argv)
 {
 	struct evpoll_source_burst burst = {
@@ -110,7 +113,7 @@ int main(int argc, char **argv)
 	}
 	mode = argv[optind];
 	if (!mode || (strcmp(mode, "epoll") && strcmp(mode, "evpoll") && strcmp(mode, "unbatched")))
-		errx(2, "usage: burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched");
+		errx(2, "%s", usage);
 
 	burst.cpu = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	marker = open("/sys/kernel/tracing/trace_marker", O_WRONLY);
