@@ -4,8 +4,10 @@
  * evpoll. Run plain it shows that the expectation is epoll's own, run under libevpoll-preload that
  * the library keeps to it.
  */
-#define _GNU_SOURCE
-#include <errno.h>
+#include "../../selftests/evpoll_expect.h"
+#include "../../selftests/evpoll_pass.h"
+#include "../../selftests/evpoll_task.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -17,17 +19,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "kselftest_harness.h"
-#include "../../selftests/evpoll_pass.h"
-#include "../../selftests/evpoll_task.h"
-
-/* A call that must fail with -1 and this errno. */
-#define EXPECT_ERRNO(expected, call) do {					\
-	errno = 0;								\
-	EXPECT_EQ(-1, call);							\
-	EXPECT_EQ(expected, errno);						\
-} while (0)
 
 FIXTURE(api) {
 	int ep;

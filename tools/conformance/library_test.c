@@ -3,8 +3,9 @@
  * libevpoll, built against what 'make install' installs: each function does what evpoll.h says.
  * Also built as a 32-bit program, with either time_t.
  */
-#define _GNU_SOURCE
-#include <errno.h>
+#include "../../selftests/evpoll_expect.h"
+#include "../../selftests/evpoll_task.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -13,16 +14,6 @@
 #include <unistd.h>
 
 #include <evpoll.h>
-
-#include "kselftest_harness.h"
-#include "../../selftests/evpoll_task.h"
-
-/* A call that must fail with -1 and this errno. */
-#define EXPECT_ERRNO(expected, call) do {					\
-	errno = 0;								\
-	EXPECT_EQ(-1, call);							\
-	EXPECT_EQ(expected, errno);						\
-} while (0)
 
 FIXTURE(library) {
 	int ep;

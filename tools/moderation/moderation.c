@@ -21,15 +21,14 @@
  * -i is for QEMU with -icount.
  */
 #include "../load.h"
+#include "../../selftests/evpoll_net.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define FILES 64
@@ -214,18 +213,14 @@ static void start_steady(void)
 
 static void open_connections(void)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-	socklen_t len = sizeof(addr);
+	struct sockaddr_in addr;
 
-	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, FILES) ||
-	    getsockname(listener, (struct sockaddr *)&addr, &len))
+	if (bind_loopback(listener, &addr) || listen(listener, FILES))
 		err(1, "loopback TCP");
 	for (int i = 0; i < FILES; i++) {
 		ends[i] = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(ends[i], (struct sockaddr *)&addr, len) ||
+		if (connect(ends[i], (struct sockaddr *)&addr, sizeof(addr)) ||
 		    setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
 			err(1, "loopback TCP");
 		fds[i] = accept(listener, NULL, NULL);

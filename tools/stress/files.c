@@ -4,10 +4,9 @@
  * None of them blocks.
  */
 #include "stress.h"
+#include "../../selftests/evpoll_net.h"
 #include "../../selftests/evpoll_pass.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -51,29 +50,11 @@ static bool new_socketpair(int at, uint64_t *rnd)
 	return !socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fd) && put_two(fd, at);
 }
 
-static bool bind_loopback(int fd, struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-
-	*addr = (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	return fd >= 0 && !bind(fd, (struct sockaddr *)addr, len) &&
-	       !getsockname(fd, (struct sockaddr *)addr, &len);
-}
-
-/* Connected to itself: what is written to it wakes it in softirq. */
+/* What is written to it wakes it in softirq. */
 static bool new_udp(int at, uint64_t *rnd)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	struct sockaddr_in addr;
-
 	(void)rnd;
-	if (bind_loopback(fd, &addr) && !connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return put(fd, at);
-	close(fd);
-	return false;
+	return put(udp_to_itself(), at);
 }
 
 static bool new_tcp(int at, uint64_t *rnd)
@@ -85,7 +66,7 @@ static bool new_tcp(int at, uint64_t *rnd)
 
 	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	fd[1] = -1;
-	ok = bind_loopback(listener, &addr) && !listen(listener, 1);
+	ok = !bind_loopback(listener, &addr) && !listen(listener, 1);
 	if (ok)
 		connect(fd[0], (struct sockaddr *)&addr, sizeof(addr));
 	/* On loopback the handshake is over when connect() returns. */
