@@ -6,9 +6,10 @@
  * A descriptor that the program passes may be an evpoll instance or an epoll instance. The library
  * cannot keep a table of them, because a descriptor may be older than the last execve(), come from
  * another process or be made by dup(). Only the kernel knows what it is. So each call goes to the
- * kind of instance that this process created last, at first to evpoll. If the kernel answers that the file is not of
- * this kind, the library repeats the call for the other kind. A program that created all its
- * instances itself, all of one kind, pays for a second call only when its own call is wrong.
+ * kind of instance that this process created last, at first to evpoll. If the kernel answers that
+ * the file is not of this kind, the library repeats the call for the other kind. A program that
+ * created all its instances itself, all of one kind, pays for a second call only when its own call
+ * is wrong.
  *
  * The only state is two flags and a pointer. All three are atomic and independent, so none needs
  * an order against the others.
@@ -80,12 +81,13 @@ static void device_missing(void)
 	 * tests pass without evpoll.
 	 */
 	if (strict && !strcmp(strict, "1")) {
-		dprintf(STDERR_FILENO, "libevpoll-preload: %s: %s, and epoll is not to do\n",
+		dprintf(STDERR_FILENO,
+			"libevpoll-preload: %s: %s, and EVPOLL_PRELOAD_STRICT=1 forbids epoll\n",
 			EVPOLL_DEVICE, why);
 		_exit(EXIT_CANNOT);
 	}
 	if (!atomic_exchange(&said, true))
-		dprintf(STDERR_FILENO, "libevpoll-preload: %s: %s, epoll takes its place\n",
+		dprintf(STDERR_FILENO, "libevpoll-preload: %s: %s, using epoll instead\n",
 			EVPOLL_DEVICE, why);
 }
 
