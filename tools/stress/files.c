@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files: of every kind that wakes its wait queue from another context or in another way.
- * None of them blocks.
+ * The files: one kind for each context and each way in which a file wakes its wait queue. All files
+ * are non-blocking.
  */
 #include "stress.h"
 #include "../../selftests/evpoll_net.h"
@@ -21,7 +21,7 @@ static bool put(int fd, int at)
 	return ok;
 }
 
-/* Both ends: one at @at, one in its neighbour's place. */
+/* Put one end at @at, and the other end at the number after it. */
 static bool put_two(const int *fd, int at)
 {
 	int beside = at + 1 < FIRST_FD + FILES ? at + 1 : FIRST_FD + INSTANCES;
@@ -50,7 +50,7 @@ static bool new_socketpair(int at, uint64_t *rnd)
 	return !socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fd) && put_two(fd, at);
 }
 
-/* What is written to it wakes it in softirq. */
+/* A write to it wakes it in softirq. */
 static bool new_udp(int at, uint64_t *rnd)
 {
 	(void)rnd;
@@ -69,7 +69,7 @@ static bool new_tcp(int at, uint64_t *rnd)
 	ok = !bind_loopback(listener, &addr) && !listen(listener, 1);
 	if (ok)
 		connect(fd[0], (struct sockaddr *)&addr, sizeof(addr));
-	/* On loopback the handshake is over when connect() returns. */
+	/* On the loopback the handshake ends before connect() returns. */
 	fcntl(listener, F_SETFL, O_NONBLOCK);
 	if (ok)
 		fd[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
@@ -107,7 +107,7 @@ static bool new_pty(int at, uint64_t *rnd)
 	return put_two(fd, at);
 }
 
-/* Its wait queue belongs to the process that is woken, and dies with it (POLLFREE). */
+/* A signalfd uses a wait queue of the process. It is freed with the process (POLLFREE). */
 static bool new_signalfd(int at, uint64_t *rnd)
 {
 	sigset_t set;
@@ -136,7 +136,7 @@ static bool new_epoll(int at, uint64_t *rnd)
 bool set_params(int ep, uint64_t *rnd)
 {
 	struct evpoll_params params = {
-		/* read() always ends */
+		/* never 0, so that read() always returns */
 		.read_timeout_ns = 1 + random_below(rnd, 20000000),
 		.flags = random_below(rnd, 8),
 		.budget = random_below(rnd, 65),
@@ -184,7 +184,7 @@ bool send_file(uint64_t *rnd)
 	return !send_fd(shared->sock[0], fd);
 }
 
-/* @at: where to put it, or -1: nowhere */
+/* @at: the number that the file gets; -1: close it */
 bool receive_file(int at)
 {
 	int fd = recv_fd(shared->sock[1]);
