@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The supervisor: starts the others, kills workers, shows that it lives, looks for tasks that hang,
- * and ends it after DURATION seconds. Prints KTAP.
+ * The supervisor: starts the other processes, kills workers, prints the progress, looks for tasks
+ * that hang, and ends the test after DURATION seconds. Prints KTAP.
  */
 #include "stress.h"
 
@@ -86,7 +86,7 @@ static void show_stacks(pid_t pid)
 		closedir(dir);
 }
 
-/* Each thread must come to its next operation. */
+/* Check that each thread has begun another operation. */
 static void look_for_hangs(void)
 {
 	static unsigned long seen[PROCESSES][THREADS];
@@ -131,7 +131,7 @@ static void supervise(long long duration_ms, uint64_t *rnd)
 	print_progress(start);
 }
 
-/* Ends as it should, or is shown and killed. */
+/* Wait for the process to end. Show it and kill it if it does not. */
 static bool ends(const char *name, pid_t pid)
 {
 	long long end = now_ms() + HANG_MS;
@@ -198,8 +198,8 @@ static void prepare(uint64_t *rnd)
 		exit(1);
 	}
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);	/* of terminals that close */
-	/* For signalfd; waits that have it in their mask end with it. */
+	signal(SIGHUP, SIG_IGN);	/* from terminals that are closed */
+	/* For signalfd. It also ends the waits whose signal mask does not block it. */
 	signal(SIGUSR2, ignore);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
