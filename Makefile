@@ -11,57 +11,60 @@ override V := $(filter-out 0,$(V))
 export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
 	APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
+.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
 	lib module clean distclean
 
 help:
 	@cat qemu/help
 
+lint:
+	@sh qemu/commands/lint.sh
+
 run:
-	@sh qemu/run.sh
+	@sh qemu/commands/run.sh
 
 check:
-	@sh qemu/check.sh
+	@sh qemu/commands/check.sh
 
 conformance:
-	@sh qemu/conformance.sh
+	@sh qemu/commands/conformance.sh
 
 fuzz:
-	@sh qemu/fuzz.sh
+	@sh qemu/commands/fuzz.sh
 
 stress:
-	@sh qemu/tool.sh stress
+	@sh qemu/commands/tool.sh stress
 
 million:
-	@sh qemu/tool.sh million
+	@sh qemu/commands/tool.sh million
 
 trace:
-	@sh qemu/trace.sh
+	@sh qemu/commands/trace.sh
 
 moderation:
-	@sh qemu/moderation.sh
+	@sh qemu/commands/moderation.sh
 
 bench:
-	@sh qemu/bench.sh
+	@sh qemu/commands/bench.sh
 
 vm-run:
-	@sh qemu/vm-run.sh
+	@sh qemu/commands/vm-run.sh
 
 shell:
-	@sh qemu/shell.sh
+	@sh qemu/commands/shell.sh
 
 gdb:
-	@sh qemu/shell.sh gdb
+	@sh qemu/commands/shell.sh gdb
 
 lib:
 	@$(MAKE) --no-print-directory -C tools/lib O="$(OUT)/lib"
 
 module:
-	@sh qemu/module.sh $(if $(KDIR),'$(KDIR)')
+	@sh qemu/commands/module.sh $(if $(KDIR),'$(KDIR)')
 
 # Keeps what takes long: downloads, and kernels built here
 clean:
-	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lock million moderation \
+	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million moderation \
 		report.html run shell stress tests trace vm-run)
 
 distclean:

@@ -126,7 +126,7 @@ static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
 }
 
 /* The wakeup that this task got may have been meant for an item: wakes the next waiter for it. */
-static void evpoll_wake_next(struct evpoll *ep)
+static noinline void evpoll_wake_next(struct evpoll *ep)
 {
 	spin_lock_irq(&ep->waiters.lock);
 	if (evpoll_has_items(ep))

@@ -35,21 +35,25 @@ struct evpoll_waiter {
 	unsigned int need;
 };
 
+/* The exact answer of evpoll_may_deliver(). */
+static noinline bool evpoll_has_items_locked(struct evpoll *ep)
+{
+	bool has_items;
+
+	spin_lock_irq(&ep->waiters.lock);
+	has_items = evpoll_has_items(ep);
+	spin_unlock_irq(&ep->waiters.lock);
+	return has_items;
+}
+
 /* May a scan find an item? */
 static bool evpoll_may_deliver(struct evpoll *ep)
 {
-	bool may;
-
 	/*
-	 * A wrong yes costs one scan, so the first check needs no lock. list_splice() does not mark
-	 * its stores, hence data_race(). A no must be exact, so the second check takes the lock.
+	 * A wrong yes costs one scan, so this check needs no lock. list_splice() does not mark its
+	 * stores, hence data_race(). A no must be exact.
 	 */
-	if (data_race(!list_empty(&ep->ready)))
-		return true;
-	spin_lock_irq(&ep->waiters.lock);
-	may = evpoll_has_items(ep);
-	spin_unlock_irq(&ep->waiters.lock);
-	return may;
+	return data_race(!list_empty(&ep->ready)) || evpoll_has_items_locked(ep);
 }
 
 /*

@@ -9,7 +9,6 @@
  * The close hook asks at every close(2) of the system, and nearly always the answer is that the file
  * has no items. A counter gives that answer for most files without a look into the table.
  */
-#include <linux/hash.h>
 #include <linux/rhashtable.h>
 
 #include "poll.h"
@@ -21,8 +20,7 @@ static struct rhashtable evpoll_watched;
  * The number of watched files whose address has this hash. An instance counts once for each item that
  * watches it. With 10,000 watched files, every second counter is still 0.
  */
-#define EVPOLL_COUNTER_BITS 14
-static atomic_t evpoll_watched_counters[1 << EVPOLL_COUNTER_BITS];
+atomic_t evpoll_watched_counters[1 << EVPOLL_COUNTER_BITS];
 
 /*
  * How often an item took the place of another in the table; evpoll_watched_first() needs it.
@@ -62,26 +60,6 @@ static const struct rhashtable_params evpoll_watched_params = {
 	.min_size = 1024,
 	.automatic_shrinking = true,
 };
-
-static atomic_t *evpoll_watched_counter(const struct file *file)
-{
-	u64 hash = (unsigned long)file * GOLDEN_RATIO_64;
-
-	/*
-	 * Mix twice: struct files sit at regular offsets in a slab, so a single multiplicative
-	 * hash maps a whole slab to the same few counters.
-	 */
-	return &evpoll_watched_counters[hash_64(hash ^ hash >> 32, EVPOLL_COUNTER_BITS)];
-}
-
-/*
- * A no is exact for the close hook: the task that added an item held a reference on the file, and
- * dropping it ordered the counter before the last reference was gone.
- */
-bool evpoll_may_be_watched(const struct file *file)
-{
-	return atomic_read(evpoll_watched_counter(file));
-}
 
 /*
  * Caller holds f_lock or watchers_lock, or is the close hook: after the last reference is gone nobody

@@ -208,7 +208,7 @@ TEST_F(buffer, efault_asks_no_further)
 	close(fd);
 }
 
-/* R32, ep_send_events(): level-triggered items keep their turns, with a wakeup source and without */
+/* R32, ep_send_events(): level-triggered items keep their turns, with or without a wakeup source */
 TEST_F(buffer, order_with_wakeup)
 {
 	static const uint32_t mask[] = {
@@ -217,9 +217,11 @@ TEST_F(buffer, order_with_wakeup)
 	struct epoll_event ev[ARRAY_SIZE(mask)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(mask); i++)
-		ASSERT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_ADD, self->fds[i], mask[i], i));
+		ASSERT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_ADD, self->fds[i], mask[i],
+				    i));
 	for (int round = 0; round < 3; round++) {
-		ASSERT_EQ(ARRAY_SIZE(mask), ep_wait(variant->by, self->ep, ev, ARRAY_SIZE(mask), 0));
+		ASSERT_EQ(ARRAY_SIZE(mask),
+			  ep_wait(variant->by, self->ep, ev, ARRAY_SIZE(mask), 0));
 		for (size_t i = 0; i < ARRAY_SIZE(mask); i++)
 			EXPECT_EVENT(EPOLLOUT, i, ev[i]);
 	}

@@ -4,40 +4,10 @@
  * that nobody asked for. Each is seen twice: by a wakeup (registered before it happens) and by
  * asking the file (registered after).
  */
+#include "evpoll_net.h"
 #include "evpoll_util.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-
-/* A listening TCP socket on loopback, and its address. */
-static int tcp_listen(struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	*addr = (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	if (fd < 0 || bind(fd, (struct sockaddr *)addr, len) || listen(fd, 8) ||
-	    getsockname(fd, (struct sockaddr *)addr, &len))
-		return -1;
-	return fd;
-}
-
-/* Two ends of a TCP connection. */
-static int tcp_pair(int fds[2])
-{
-	struct sockaddr_in addr;
-	int l = tcp_listen(&addr);
-
-	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (l < 0 || fds[0] < 0 || connect(fds[0], (struct sockaddr *)&addr, sizeof(addr)))
-		return -1;
-	fds[1] = accept(l, NULL, NULL);
-	close(l);
-	return fds[1] < 0 ? -1 : 0;
-}
 
 FIXTURE(events) {
 	int ep;

@@ -8,6 +8,7 @@
 #include "evpoll_threads.h"
 #include "modules/evpoll_source.h"
 
+#include <stddef.h>
 #include <sys/sysinfo.h>
 
 #define SOURCE_DEV "/dev/evpoll_source"
@@ -47,6 +48,23 @@ static inline void lines_close(const int *fd, int n)
 {
 	for (int i = 0; i < n; i++)
 		close(fd[i]);
+}
+
+/*
+ * For a FIXTURE_SETUP of a test with @context: an instance, and @n lines in @fd. Skips the test and
+ * returns -1 where there is no source of such events.
+ */
+static inline int lines_setup(struct __test_metadata *_metadata, int context, int *fd, int n)
+{
+	const char *why = no_source(context);
+	int ep;
+
+	if (why)
+		SKIP(return -1, "%s", why);
+	ep = ep_create(BY_WAIT, O_CLOEXEC);
+	ASSERT_LE(0, ep) TH_LOG("no instance: %s", strerror(errno));
+	ASSERT_EQ(0, lines_open(fd, n));
+	return ep;
 }
 
 static inline int lines_add(enum mechanism by, int ep, const int *fd, int n, uint32_t events)
@@ -115,30 +133,39 @@ static inline uint64_t slots(const struct evpoll_stats *s, int from, int to)
 	return sum;
 }
 
-/* True once so many events were queued: a look that does not flush, as a wait would. */
-static inline bool queued_become(int ep, uint64_t n)
+static inline uint64_t counter_of(int ep, size_t offset)
+{
+	struct evpoll_stats stats = stats_of(ep);
+
+	return *(__u64 *)((char *)&stats + offset);
+}
+
+/*
+ * True once the counter at @offset of &struct evpoll_stats is @n. Reading counters does not flush
+ * the pending list, as a wait would.
+ */
+static inline bool counter_becomes(int ep, size_t offset, uint64_t n)
 {
 	long long end = now_ms() + SOON;
 
-	while (stats_of(ep).queued < n) {
+	while (counter_of(ep, offset) < n) {
 		if (now_ms() > end)
 			return false;
 		usleep(200);
 	}
-	return stats_of(ep).queued == n;
+	return counter_of(ep, offset) == n;
+}
+
+/* True once so many events were queued. */
+static inline bool queued_become(int ep, uint64_t n)
+{
+	return counter_becomes(ep, offsetof(struct evpoll_stats, queued), n);
 }
 
 /* The same of events, whether or not they were queued. */
 static inline bool callbacks_become(int ep, uint64_t n)
 {
-	long long end = now_ms() + SOON;
-
-	while (stats_of(ep).callbacks < n) {
-		if (now_ms() > end)
-			return false;
-		usleep(200);
-	}
-	return stats_of(ep).callbacks == n;
+	return counter_becomes(ep, offsetof(struct evpoll_stats, callbacks), n);
 }
 
 /* True when @ep polls as readable, within @ms. */

@@ -27,11 +27,7 @@
 
 #include <linux/evpoll.h>
 
-#include "kselftest_harness.h"
-
-/* A kernel that checks everything, under TCG, is ten times as slow as the harness expects. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 120
+#include "evpoll_expect.h"
 
 #define EVPOLL_DEV "/dev/evpoll"
 
@@ -46,13 +42,6 @@ enum mechanism {
 	FIXTURE_VARIANT_ADD(fixture, epoll) { .by = BY_EPOLL };			\
 	FIXTURE_VARIANT_ADD(fixture, wait) { .by = BY_WAIT };			\
 	FIXTURE_VARIANT_ADD(fixture, read) { .by = BY_READ }
-
-/* A call that must fail with -1 and this errno. */
-#define EXPECT_ERRNO(expected, call) do {					\
-	errno = 0;								\
-	EXPECT_EQ(-1, call);							\
-	EXPECT_EQ(expected, errno);						\
-} while (0)
 
 /* One event as it came back. */
 #define EXPECT_EVENT(mask, value, event) do {					\

@@ -3,11 +3,12 @@
 #ifndef EVPOLL_THREADS_H
 #define EVPOLL_THREADS_H
 
+#include "evpoll_net.h"
 #include "evpoll_util.h"
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 /* A file to watch and what makes it readable: poke() works on all. */
 enum source {
@@ -17,11 +18,7 @@ enum source {
 
 static inline int source_open(enum source kind, int *rd, int *wr)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t len = sizeof(addr);
+	struct sockaddr_in addr;
 
 	if (kind == EVENTFD) {
 		*rd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -30,10 +27,18 @@ static inline int source_open(enum source kind, int *rd, int *wr)
 	}
 	*rd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	*wr = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (*rd < 0 || *wr < 0 || bind(*rd, (struct sockaddr *)&addr, len) ||
-	    getsockname(*rd, (struct sockaddr *)&addr, &len))
+	if (*wr < 0 || bind_loopback(*rd, &addr))
 		return -1;
-	return connect(*wr, (struct sockaddr *)&addr, len);
+	return connect(*wr, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+/* A timer that expires every @ns, which are less than a second, in hardirq context; -1 on error */
+static inline int timer_every(long ns)
+{
+	struct itimerspec its = { { 0, ns }, { 0, ns } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+
+	return timerfd_settime(fd, 0, &its, NULL) ? -1 : fd;
 }
 
 static inline int poke(int wr)
@@ -71,6 +76,22 @@ static inline long switches(pid_t tid)
 	return n;
 }
 
+/* Run @n threads at once for @ms, then tell them by @stop to end. -1 if one cannot be created */
+static inline int run_threads(int n, void *(*const job[])(void *), void *arg,
+			      _Atomic bool *stop, int ms)
+{
+	pthread_t thread[8];
+
+	for (int i = 0; i < n; i++)
+		if (pthread_create(&thread[i], NULL, job[i], arg))
+			return -1;
+	usleep(ms * 1000);	/* the length of the stress: nothing to wait for */
+	*stop = true;
+	for (int i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+	return 0;
+}
+
 /* A thread that waits once, with a buffer of @max. */
 struct worker {
 	enum mechanism by;
@@ -90,10 +111,7 @@ static inline void *worker_main(void *arg)
 	struct worker *w = arg;
 
 	w->tid = syscall(SYS_gettid);
-	if (w->timeout_ms == SOON)
-		w->n = ep_wait_woken(w->by, w->ep, w->ev, w->max);
-	else
-		w->n = ep_wait(w->by, w->ep, w->ev, w->max, w->timeout_ms);
+	w->n = ep_wait_or_woken(w->by, w->ep, w->ev, w->max, w->timeout_ms);
 	w->err = errno;
 	(*w->returned)++;
 	return NULL;

@@ -28,6 +28,18 @@ static inline uint32_t ep_mask(enum mechanism by, int ep, uint64_t data, int tim
 	return 0;
 }
 
+/* An instance that watches nothing yet, and a pipe that does not block; -1 on error. */
+static inline int ep_and_pipe(enum mechanism by, int *rd, int *wr)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK))
+		return -1;
+	*rd = p[0];
+	*wr = p[1];
+	return ep_create(by, O_CLOEXEC);
+}
+
 /* Items that an instance has, read from its fdinfo (R34); -1 on error. */
 static inline int ep_items(int ep)
 {
@@ -79,6 +91,15 @@ static inline int ep_wait_woken(enum mechanism by, int ep, struct epoll_event *e
 	return n > 0 && now_ms() - start >= SOON ? 0 : n;
 }
 
+/* A timeout of SOON waits for a wakeup, any other is that of an ordinary wait. */
+static inline int ep_wait_or_woken(enum mechanism by, int ep, struct epoll_event *ev, int max,
+				   int timeout_ms)
+{
+	if (timeout_ms == SOON)
+		return ep_wait_woken(by, ep, ev, max);
+	return ep_wait(by, ep, ev, max, timeout_ms);
+}
+
 /* A thread that waits once in an instance. */
 struct waiter {
 	enum mechanism by;
@@ -96,10 +117,7 @@ static inline void *waiter_main(void *arg)
 	struct waiter *w = arg;
 
 	w->tid = syscall(SYS_gettid);
-	if (w->timeout_ms == SOON)
-		w->ret = ep_wait_woken(w->by, w->ep, w->ev, 4);
-	else
-		w->ret = ep_wait(w->by, w->ep, w->ev, 4, w->timeout_ms);
+	w->ret = ep_wait_or_woken(w->by, w->ep, w->ev, 4, w->timeout_ms);
 	w->err = errno;
 	return NULL;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* R33, R11: sockets of every family at hand. */
+#include "evpoll_net.h"
 #include "kinds.h"
 
 #include <linux/if_ether.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netpacket/packet.h>
 #include <sys/un.h>
@@ -31,6 +31,16 @@ static bool drain(int fd)
 	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
 	return errno == EAGAIN;
+}
+
+/* Bind a unix socket to an abstract address that the kernel chooses: @a, of @len bytes. */
+static int autobind(int fd, struct sockaddr_un *a, socklen_t *len)
+{
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*len = sizeof(*a);
+	if (bind(fd, (struct sockaddr *)a, sizeof(sa_family_t)))
+		return -1;
+	return getsockname(fd, (struct sockaddr *)a, len);
 }
 
 /* R33: AF_UNIX, SOCK_STREAM: data, a full buffer and its end, half close, close */
@@ -58,13 +68,11 @@ TEST_F(kinds, unix_stream)
 /* R33: AF_UNIX, SOCK_DGRAM: the receiver's full queue is the sender's (peer_wait) */
 TEST_F(kinds, unix_dgram)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	socklen_t len = sizeof(a);
+	struct sockaddr_un a;
+	socklen_t len;
 	int r = socket(AF_UNIX, SOCK_DGRAM, 0), s = socket(AF_UNIX, SOCK_DGRAM, 0);
 
-	/* autobind */
-	ASSERT_EQ(0, bind(r, (struct sockaddr *)&a, sizeof(sa_family_t)));
-	ASSERT_EQ(0, getsockname(r, (struct sockaddr *)&a, &len));
+	ASSERT_EQ(0, autobind(r, &a, &len));
 	ASSERT_EQ(0, connect(s, (struct sockaddr *)&a, len));
 	WATCH(r);
 	WATCH(s);
@@ -103,12 +111,11 @@ TEST_F(kinds, unix_seqpacket)
 /* R33: a unix socket that listens */
 TEST_F(kinds, unix_accept)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	socklen_t len = sizeof(a);
+	struct sockaddr_un a;
+	socklen_t len;
 	int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	ASSERT_EQ(0, bind(l, (struct sockaddr *)&a, sizeof(sa_family_t)));
-	ASSERT_EQ(0, getsockname(l, (struct sockaddr *)&a, &len));
+	ASSERT_EQ(0, autobind(l, &a, &len));
 	ASSERT_EQ(0, listen(l, 4));
 	WATCH(l);
 	EXPECT_FALSE(ep_mask(variant->by, self->lt, l, 0) & EPOLLIN);
@@ -118,41 +125,13 @@ TEST_F(kinds, unix_accept)
 	EXPECT_FALSE(ep_mask(variant->by, self->lt, l, 0) & EPOLLIN);
 }
 
-static int listener(struct sockaddr_in *a)
-{
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-	socklen_t len = sizeof(*a);
-
-	*a = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) },
-	};
-	if (bind(l, (struct sockaddr *)a, len) || listen(l, 4) ||
-	    getsockname(l, (struct sockaddr *)a, &len))
-		return -1;
-	return l;
-}
-
-/* A connection over the loopback, by softirq */
-static int tcp_pair(int s[2])
-{
-	struct sockaddr_in a;
-	int l = listener(&a);
-
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	if (l < 0 || connect(s[0], (struct sockaddr *)&a, sizeof(a)))
-		return -1;
-	s[1] = accept(l, NULL, NULL);
-	close(l);
-	return s[1] < 0 ? -1 : 0;
-}
-
 /* R33, R4: a TCP socket that listens is readable when a connection waits */
 TEST_F(kinds, tcp_accept)
 {
 	int c = socket(AF_INET, SOCK_STREAM, 0), l;
 	struct sockaddr_in a;
 
-	l = listener(&a);
+	l = tcp_listen(&a);
 	WATCH(l);
 	EXPECT_STATE(l, 0);
 	ASSERT_EQ(0, connect(c, (struct sockaddr *)&a, sizeof(a)));
@@ -206,7 +185,7 @@ TEST_F(kinds, tcp_connects)
 	socklen_t len = sizeof(err);
 	struct sockaddr_in a;
 
-	l = listener(&a);
+	l = tcp_listen(&a);
 	ASSERT_LE(0, l);
 	WATCH(c);
 	EXPECT_CHANGE(c, OUT | EPOLLHUP);
@@ -223,7 +202,7 @@ TEST_F(kinds, tcp_connect_refused)
 	socklen_t len = sizeof(err);
 	struct sockaddr_in a;
 
-	l = listener(&a);
+	l = tcp_listen(&a);
 	ASSERT_LE(0, l);
 	close(l);
 	WATCH(c);
@@ -310,13 +289,11 @@ TEST_F(kinds, error_and_hangup_unasked)
 /* R33: UDP: datagrams, and the error that comes back by ICMP */
 TEST_F(kinds, udp)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int r = socket(AF_INET, SOCK_DGRAM, 0), s = socket(AF_INET, SOCK_DGRAM, 0);
-	socklen_t len = sizeof(a);
+	struct sockaddr_in a;
 
-	ASSERT_EQ(0, bind(r, (struct sockaddr *)&a, len));
-	ASSERT_EQ(0, getsockname(r, (struct sockaddr *)&a, &len));
-	ASSERT_EQ(0, connect(s, (struct sockaddr *)&a, len));
+	ASSERT_EQ(0, bind_loopback(r, &a));
+	ASSERT_EQ(0, connect(s, (struct sockaddr *)&a, sizeof(a)));
 	WATCH(r);
 	WATCH(s);
 	EXPECT_STATE(r, OUT | EPOLLWRBAND);

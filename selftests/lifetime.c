@@ -3,9 +3,9 @@
  * Whose close ends what: watched files (R28, R31, DESIGN 4.1), their copies by dup, fork and
  * SCM_RIGHTS, exec, and the instance itself. lifetime_race.c has the same under fire.
  */
+#include "evpoll_net.h"
 #include "evpoll_util.h"
 
-#include <netinet/in.h>
 #include <sys/eventfd.h>
 
 /* Not the value of any fd, so that only this item can have sent it. */
@@ -295,26 +295,19 @@ TEST_F(lifetime, peer_sees_eof_during_a_wait)
 /* The same of TCP, with the data that was on its way before the FIN */
 TEST_F(lifetime, tcp_peer_sees_eof)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	struct pollfd pfd = { .events = POLLRDHUP };
-	socklen_t len = sizeof(a);
-	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), s;
 	char buf[8];
+	int s[2];
 
-	ASSERT_EQ(0, bind(l, (struct sockaddr *)&a, len));
-	ASSERT_EQ(0, listen(l, 1));
-	ASSERT_EQ(0, getsockname(l, (struct sockaddr *)&a, &len));
-	ASSERT_EQ(0, connect(c, (struct sockaddr *)&a, len));
-	s = accept(l, NULL, NULL);
-	ASSERT_LE(0, s);
-	ASSERT_EQ(0, ep_add(variant->by, self->ep, s, EPOLLIN | EPOLLET));
-	ASSERT_EQ(5, write(s, "hello", 5));
-	close(s);
+	ASSERT_EQ(0, tcp_pair(s));
+	ASSERT_EQ(0, ep_add(variant->by, self->ep, s[1], EPOLLIN | EPOLLET));
+	ASSERT_EQ(5, write(s[1], "hello", 5));
+	close(s[1]);
 	EXPECT_EQ(1, ep_items(self->ep));
-	pfd.fd = c;
+	pfd.fd = s[0];
 	EXPECT_EQ(1, poll(&pfd, 1, SOON));
-	EXPECT_EQ(5, read(c, buf, sizeof(buf)));
-	EXPECT_EQ(0, read(c, buf, sizeof(buf)));
+	EXPECT_EQ(5, read(s[0], buf, sizeof(buf)));
+	EXPECT_EQ(0, read(s[0], buf, sizeof(buf)));
 }
 
 /* R31: DEL, then close: nothing more comes, neither from the source nor from the instance */

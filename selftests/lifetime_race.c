@@ -4,12 +4,7 @@
  * that may happen at the same moment. Each test runs for a time and then asks whether the
  * instance is in order; what it must not do is on the console (KASAN, lockdep, stalls).
  */
-#include "evpoll_util.h"
-
-#include <netinet/in.h>
-#include <stdatomic.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
+#include "evpoll_threads.h"
 
 #define RACE_MS 1000
 
@@ -196,24 +191,11 @@ struct crew {
 /* Of every context that wakes: eventfd (task), UDP to itself (softirq), timerfd (hardirq). */
 static int new_file(int i)
 {
-	struct itimerspec its = { { 0, 50000000 }, { 0, 50000000 } };
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-	int fd;
-
 	switch (i % 4) {
 	case 0:
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-		if (bind(fd, (struct sockaddr *)&a, len) ||
-		    getsockname(fd, (struct sockaddr *)&a, &len) ||
-		    connect(fd, (struct sockaddr *)&a, len))
-			return -1;
-		return fd;
+		return udp_to_itself();
 	case 1:
-		fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-		if (timerfd_settime(fd, 0, &its, NULL))
-			return -1;
-		return fd;
+		return timer_every(50000000);
 	default:
 		return eventfd(0, EFD_NONBLOCK);
 	}
@@ -324,21 +306,6 @@ static void *waiting(void *arg)
 	return NULL;
 }
 
-/* The faults of a time in which all these run at once. */
-static int crew_run(struct crew *c, int ms, int n, void *(*job[])(void *))
-{
-	pthread_t thread[8];
-
-	for (int i = 0; i < n; i++)
-		if (pthread_create(&thread[i], NULL, job[i], c))
-			return -1;
-	usleep(ms * 1000);	/* the length of the stress: nothing to wait for */
-	c->stop = true;
-	for (int i = 0; i < n; i++)
-		pthread_join(thread[i], NULL);
-	return c->faults;
-}
-
 /* After the storm: the instance takes every file, reports it, and loses it at its close. */
 static const char *in_order(struct crew *c)
 {
@@ -381,7 +348,8 @@ TEST_F(race, instance_close_in_a_storm)
 	const char *fault;
 
 	ASSERT_EQ(0, crew_open(c, variant->by, self->ep, FILES));
-	EXPECT_EQ(0, crew_run(c, RACE_MS, 4, job));
+	EXPECT_EQ(0, run_threads(4, job, c, &c->stop, RACE_MS));
+	EXPECT_EQ(0, c->faults);
 	fault = in_order(c);
 	EXPECT_EQ(NULL, fault) TH_LOG("%s", fault);
 }
@@ -394,7 +362,8 @@ TEST_F(race, all_calls_in_a_storm)
 	const char *fault;
 
 	ASSERT_EQ(0, crew_open(c, variant->by, self->ep, 48));
-	EXPECT_EQ(0, crew_run(c, RACE_MS, 5, job));
+	EXPECT_EQ(0, run_threads(5, job, c, &c->stop, RACE_MS));
+	EXPECT_EQ(0, c->faults);
 	fault = in_order(c);
 	EXPECT_EQ(NULL, fault) TH_LOG("%s", fault);
 }

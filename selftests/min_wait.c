@@ -29,13 +29,9 @@ FIXTURE_VARIANT_ADD(min_wait, softirq_window) {
 
 FIXTURE_SETUP(min_wait)
 {
-	const char *why = no_source(variant->context);
-
-	if (why)
-		SKIP(return, "%s", why);
-	self->ep = ep_create(BY_WAIT, O_CLOEXEC);
-	ASSERT_LE(0, self->ep) TH_LOG("no instance: %s", strerror(errno));
-	ASSERT_EQ(0, lines_open(self->fd, 8));
+	self->ep = lines_setup(_metadata, variant->context, self->fd, 8);
+	if (self->ep < 0)
+		return;
 	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 8, EPOLLIN | EPOLLET));
 	ASSERT_EQ(0, set_window(self->ep, variant->window_us, 0));
 }

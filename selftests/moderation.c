@@ -22,13 +22,9 @@ CONTEXT_VARIANTS(moderation);
 
 FIXTURE_SETUP(moderation)
 {
-	const char *why = no_source(variant->context);
-
-	if (why)
-		SKIP(return, "%s", why);
-	self->ep = ep_create(BY_WAIT, O_CLOEXEC);
-	ASSERT_LE(0, self->ep) TH_LOG("no instance: %s", strerror(errno));
-	ASSERT_EQ(0, lines_open(self->fd, LINES));
+	self->ep = lines_setup(_metadata, variant->context, self->fd, LINES);
+	if (self->ep < 0)
+		return;
 	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, LINES, EPOLLIN | EPOLLET));
 }
 
@@ -84,18 +80,25 @@ TEST_F(moderation, path)
 	}
 }
 
-/* issue 3: from any context all events of a burst reach the reader, each once */
-TEST_F(moderation, all_delivered)
+/* A reader gets all events of three bursts from @context, each once. */
+static void three_bursts(struct __test_metadata *_metadata, struct _test_data_moderation *self,
+			 int context)
 {
 	for (int round = 0; round < 3; round++) {
 		struct evpoll_source_event event;
 
 		ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, LINES));
-		ASSERT_EQ(0, burst(variant->context, self->fd, LINES));
+		ASSERT_EQ(0, burst(context, self->fd, LINES));
 		EXPECT_EQ(LINES, reader_join(&self->reader));
 		for (int i = 0; i < LINES; i++)
 			EXPECT_EQ(0, line_read(self->fd[i], &event));
 	}
+}
+
+/* issue 3: from any context all events of a burst reach the reader, each once */
+TEST_F(moderation, all_delivered)
+{
+	three_bursts(_metadata, self, variant->context);
 	EXPECT_EQ(3 * LINES, stats_of(self->ep).delivered);
 	EXPECT_GE(3 * LINES, stats_of(self->ep).wakeups);
 }
@@ -109,15 +112,7 @@ TEST_F(moderation, unbatched)
 	struct evpoll_stats stats;
 
 	ASSERT_EQ(0, set_params(self->ep, &params));
-	for (int round = 0; round < 3; round++) {
-		struct evpoll_source_event event;
-
-		ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, LINES));
-		ASSERT_EQ(0, burst(variant->context, self->fd, LINES));
-		EXPECT_EQ(LINES, reader_join(&self->reader));
-		for (int i = 0; i < LINES; i++)
-			EXPECT_EQ(0, line_read(self->fd[i], &event));
-	}
+	three_bursts(_metadata, self, variant->context);
 	stats = stats_of(self->ep);
 	EXPECT_EQ(3 * LINES, stats.callbacks);
 	EXPECT_EQ(3 * LINES, stats.queued);
@@ -130,7 +125,7 @@ TEST_F(moderation, unbatched)
 	epoll_beside(_metadata, variant->context, self->fd, LINES);
 }
 
-/* issue 3: to and fro under a load, nothing is lost */
+/* issue 3: back and forth under a load, nothing is lost */
 TEST_F(moderation, changed_under_load)
 {
 	struct evpoll_source_burst b = {
@@ -225,13 +220,9 @@ FIXTURE(napi) {
 
 FIXTURE_SETUP(napi)
 {
-	const char *why = no_source(EVPOLL_SOURCE_NAPI);
-
-	if (why)
-		SKIP(return, "%s", why);
-	self->ep = ep_create(BY_WAIT, O_CLOEXEC);
-	ASSERT_LE(0, self->ep) TH_LOG("no instance: %s", strerror(errno));
-	ASSERT_EQ(0, lines_open(self->fd, LINES));
+	self->ep = lines_setup(_metadata, EVPOLL_SOURCE_NAPI, self->fd, LINES);
+	if (self->ep < 0)
+		return;
 	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, LINES, EPOLLIN | EPOLLET));
 }
 

@@ -24,13 +24,9 @@ CONTEXT_VARIANTS(window);
 
 FIXTURE_SETUP(window)
 {
-	const char *why = no_source(variant->context);
-
-	if (why)
-		SKIP(return, "%s", why);
-	self->ep = ep_create(BY_WAIT, O_CLOEXEC);
-	ASSERT_LE(0, self->ep) TH_LOG("no instance: %s", strerror(errno));
-	ASSERT_EQ(0, lines_open(self->fd, 8));
+	self->ep = lines_setup(_metadata, variant->context, self->fd, 8);
+	if (self->ep < 0)
+		return;
 	ASSERT_EQ(0, set_window(self->ep, LONG_US, 0));
 }
 

@@ -4,13 +4,10 @@
  * is open; afterwards nothing of the module is left, and files that were watched go on.
  * EVPOLL_KO says where the module is.
  */
-#include "evpoll_util.h"
+#include "evpoll_threads.h"
 #include "evpoll_uring.h"
 
-#include <netinet/in.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 
 #define SYSFS "/sys/module/evpoll"
 
@@ -131,34 +128,34 @@ TEST_F(module, busy_by_io_uring)
 	EXPECT_EQ(0, unload());
 }
 
-/* True when a line of the file starts with @start; false too when there is no such file. */
-static bool line_in(const char *path, const char *start)
+/*
+ * True when a line of the file contains @word, or starts with it if @at_start. False too when there
+ * is no such file.
+ */
+static bool found_in(const char *path, const char *word, bool at_start)
 {
-	char line[512];
+	char line[512], *at;
 	bool found = false;
 	FILE *f = fopen(path, "r");
 
 	if (!f)
 		return false;
-	while (fgets(line, sizeof(line), f))
-		found |= !strncmp(line, start, strlen(start));
+	while (fgets(line, sizeof(line), f)) {
+		at = strstr(line, word);
+		found |= at && (at == line || !at_start);
+	}
 	fclose(f);
 	return found;
 }
 
-/* True when a line of the file contains it. */
+static bool line_in(const char *path, const char *start)
+{
+	return found_in(path, start, true);
+}
+
 static bool word_in(const char *path, const char *word)
 {
-	char line[512];
-	bool found = false;
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f))
-		found |= !!strstr(line, word);
-	fclose(f);
-	return found;
+	return found_in(path, word, false);
 }
 
 /* issue 2 no 1: rmmod leaves nothing behind */
@@ -264,22 +261,11 @@ struct traffic {
 
 static int new_file(int i)
 {
-	struct itimerspec its = { { 0, 2000000 }, { 0, 2000000 } };
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-	int fd;
-
 	switch (i % 3) {
 	case 0:
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-		if (bind(fd, (struct sockaddr *)&a, len) ||
-		    getsockname(fd, (struct sockaddr *)&a, &len) ||
-		    connect(fd, (struct sockaddr *)&a, len))
-			return -1;
-		return fd;
+		return udp_to_itself();
 	case 1:
-		fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
-		return timerfd_settime(fd, 0, &its, NULL) ? -1 : fd;
+		return timer_every(2000000);
 	default:
 		return eventfd(0, EFD_NONBLOCK);
 	}

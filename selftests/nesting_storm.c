@@ -4,10 +4,8 @@
  * storms, and all of it while instances and files are closed. fs/eventpoll.c bounds what one
  * event may wake (reverse_path_check); the same steps must be refused at the same place.
  */
-#include "evpoll_util.h"
+#include "evpoll_threads.h"
 #include "evpoll_uring.h"
-
-#include <sys/eventfd.h>
 
 #define STORM_MS 1500
 
@@ -212,7 +210,8 @@ TEST_F(storm, cycle_through_a_closing_instance)
 		ASSERT_EQ(0, ep_add(variant->by, ep[0], ep[1], EPOLLIN));
 		ASSERT_EQ(0, ep_add(variant->by, ep[1], ep[2], EPOLLIN));
 		ASSERT_EQ(0, ep_add(variant->by, ep[2], self->e, EPOLLIN));
-		ASSERT_EQ(0, syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, &ep[1], 1));
+		ASSERT_EQ(0, syscall(SYS_io_uring_register, u.fd, IORING_REGISTER_FILES, &ep[1],
+				     1));
 		close(ep[1]);
 		uring_close(&u);
 		do {
@@ -295,20 +294,6 @@ static void *closing(void *arg)
 	return NULL;
 }
 
-static int web_run(struct web *w, int n, void *(*job[])(void *))
-{
-	pthread_t thread[8];
-
-	for (int i = 0; i < n; i++)
-		if (pthread_create(&thread[i], NULL, job[i], w))
-			return -1;
-	usleep(STORM_MS * 1000);	/* the length of the stress: nothing to wait for */
-	w->stop = true;
-	for (int i = 0; i < n; i++)
-		pthread_join(thread[i], NULL);
-	return w->faults;
-}
-
 static int web_open(struct web *w, enum mechanism by)
 {
 	w->by = by;
@@ -366,7 +351,8 @@ TEST_F(storm, links_at_random)
 	struct web w = { 0 };
 
 	ASSERT_EQ(0, web_open(&w, variant->by));
-	EXPECT_EQ(0, web_run(&w, 3, job));
+	EXPECT_EQ(0, run_threads(3, job, &w, &w.stop, STORM_MS));
+	EXPECT_EQ(0, w.faults);
 	EXPECT_TRUE(web_in_order(&w));
 }
 
@@ -377,7 +363,8 @@ TEST_F(storm, links_and_closes_at_random)
 	struct web w = { 0 };
 
 	ASSERT_EQ(0, web_open(&w, variant->by));
-	EXPECT_EQ(0, web_run(&w, 4, job));
+	EXPECT_EQ(0, run_threads(4, job, &w, &w.stop, STORM_MS));
+	EXPECT_EQ(0, w.faults);
 	EXPECT_TRUE(web_in_order(&w));
 }
 

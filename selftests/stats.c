@@ -228,7 +228,7 @@ TEST_F(stats, fdinfo)
 	}
 	s = stats_of(self->ep);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		EXPECT_EQ((long long)((uint64_t *)&s)[i], counter_in(path, "", names[i]));
+		EXPECT_EQ((long long)((__u64 *)&s)[i], counter_in(path, "", names[i]));
 	}
 }
 
@@ -254,7 +254,7 @@ TEST_F(stats, debugfs)
 	s = stats_of(self->ep);
 	EXPECT_EQ(5, s.callbacks);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		EXPECT_EQ((long long)((uint64_t *)&s)[i], counter_in(DEBUGFS, head, names[i]));
+		EXPECT_EQ((long long)((__u64 *)&s)[i], counter_in(DEBUGFS, head, names[i]));
 	}
 	close(self->ep);
 	EXPECT_EQ(-1, counter_in(DEBUGFS, head, "callbacks"));

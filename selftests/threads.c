@@ -175,19 +175,26 @@ static pid_t child_start(enum mechanism by, int ep)
 	return pid > 0 && asleep(pid) && switches(pid) >= 0 ? pid : -1;
 }
 
+/* A child and a worker that wait for one event, in that order if @child_first; -1 on error. */
+static pid_t child_and_worker(enum mechanism by, int ep, bool child_first, struct worker *w,
+			      atomic_int *returned)
+{
+	pid_t pid = child_first ? child_start(by, ep) : 0;
+
+	if (!worker_start(w, by, ep, 1, SOON, returned))
+		return -1;
+	return child_first ? pid : child_start(by, ep);
+}
+
 /* issue 2, 4: a waiter that was killed takes no event, whether it came before the other or after */
 TEST_F(threads, killed_before_the_event)
 {
 	for (int child_first = 0; child_first <= 1; child_first++) {
 		atomic_int returned = 0;
 		struct worker w;
-		pid_t pid = -1;
+		pid_t pid;
 
-		if (child_first)
-			pid = child_start(variant->by, self->ep);
-		ASSERT_TRUE(worker_start(&w, variant->by, self->ep, 1, SOON, &returned));
-		if (!child_first)
-			pid = child_start(variant->by, self->ep);
+		pid = child_and_worker(variant->by, self->ep, child_first, &w, &returned);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		EXPECT_EQ(-1, reap(pid));
@@ -219,14 +226,10 @@ TEST_F(threads, killed_with_the_event)
 	for (int child_first = 0; child_first <= 1; child_first++) {
 		atomic_int returned = 0;
 		struct worker w;
-		pid_t pid = -1;
+		pid_t pid;
 
 		ASSERT_EQ(0, on_cpu(0));
-		if (child_first)
-			pid = child_start(variant->by, self->ep);
-		ASSERT_TRUE(worker_start(&w, variant->by, self->ep, 1, SOON, &returned));
-		if (!child_first)
-			pid = child_start(variant->by, self->ep);
+		pid = child_and_worker(variant->by, self->ep, child_first, &w, &returned);
 		ASSERT_LT(0, pid);
 
 		ASSERT_EQ(0, freeze_cpu());

@@ -99,39 +99,32 @@ FIXTURE_TEARDOWN(load)
 {
 }
 
-/* R17, issue 2, 4: with EPOLLET each event goes to one thread, and to no second one */
-TEST_F(load, edge_exactly_once)
+/* @events edges of each kind of source, one at a time: each is delivered, and only once. */
+static void each_delivered(struct __test_metadata *_metadata, struct load *load, int events)
 {
-	struct load *load = &self->load;
-
 	for (enum source kind = EVENTFD; kind <= UDP; kind++) {
 		ASSERT_TRUE(load_start(load, kind, EPOLLIN | EPOLLET));
-		for (int i = 0; i < 300; i++) {
+		for (int i = 0; i < events; i++) {
 			ASSERT_EQ(0, poke(load->wr[i % SOURCES]));
 			ASSERT_TRUE(becomes(&load->delivered, i + 1));
 		}
 		load_stop(load);
-		EXPECT_EQ(300, load->delivered);
+		EXPECT_EQ(events, load->delivered);
 		EXPECT_EQ(0, load->errors);
 	}
+}
+
+/* R17, issue 2, 4: with EPOLLET each event goes to one thread, and to no second one */
+TEST_F(load, edge_exactly_once)
+{
+	each_delivered(_metadata, &self->load, 300);
 }
 
 /* R14, issue 2, 4: nothing is lost with waiters whose time ends all the time */
 TEST_F(load, edge_with_timeouts)
 {
-	struct load *load = &self->load;
-
-	load->timeout_ms = 1;
-	for (enum source kind = EVENTFD; kind <= UDP; kind++) {
-		ASSERT_TRUE(load_start(load, kind, EPOLLIN | EPOLLET));
-		for (int i = 0; i < 200; i++) {
-			ASSERT_EQ(0, poke(load->wr[i % SOURCES]));
-			ASSERT_TRUE(becomes(&load->delivered, i + 1));
-		}
-		load_stop(load);
-		EXPECT_EQ(200, load->delivered);
-		EXPECT_EQ(0, load->errors);
-	}
+	self->load.timeout_ms = 1;
+	each_delivered(_metadata, &self->load, 200);
 }
 
 static void handler(int sig)

@@ -21,13 +21,8 @@ EP_VARIANTS(trigger);
 
 FIXTURE_SETUP(trigger)
 {
-	int p[2];
-
-	ASSERT_EQ(0, pipe2(p, O_CLOEXEC | O_NONBLOCK));
-	self->rd = p[0];
-	self->wr = p[1];
-	self->ep = ep_create(variant->by, O_CLOEXEC);
-	ASSERT_LE(0, self->ep) TH_LOG("no instance: %s", strerror(errno));
+	self->ep = ep_and_pipe(variant->by, &self->rd, &self->wr);
+	ASSERT_LE(0, self->ep) TH_LOG("no instance or no pipe: %s", strerror(errno));
 }
 
 FIXTURE_TEARDOWN(trigger)

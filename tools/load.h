@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For the loads of 'make trace' and 'make moderation': an instance of epoll or evpoll under the
- * same calls, lines of /dev/evpoll_source, and processors that take turns.
+ * Helpers for the loads of 'make trace' and 'make moderation': calls that work on instances of
+ * epoll and of evpoll, lines of /dev/evpoll_source, and a way to make processors take turns.
  */
 #ifndef EVPOLL_LOAD_H
 #define EVPOLL_LOAD_H
@@ -19,7 +19,7 @@
 
 #define SLICE_NS 40000
 
-/* What a packet of a burst costs the network stack before the socket is woken: about so much */
+/* About the time that the network stack takes for a packet before it wakes the socket */
 #define PACKET_NS 1000
 
 struct instance {
@@ -37,7 +37,7 @@ static inline void pin(int cpu)
 		err(1, "processor %d", cpu);
 }
 
-/* @window_us: -1 is what the module has; evpoll's alone, as @flags */
+/* @flags and @window_us are for evpoll only. A window of -1 is the module's default. */
 static inline void instance_open(struct instance *ep, uint32_t flags, long window_us)
 {
 	struct evpoll_params params;
@@ -56,7 +56,7 @@ static inline void instance_open(struct instance *ep, uint32_t flags, long windo
 		err(1, "EVPOLL_IOC_SET_PARAMS");
 }
 
-/* Edge-triggered: each event is looked at once, by both. */
+/* Edge-triggered, so that both mechanisms poll a file once for each event */
 static inline void instance_watch(const struct instance *ep, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
@@ -109,7 +109,7 @@ static inline int slicer_open(int cpu)
 	return line;
 }
 
-/* When its timer fires, in its period */
+/* The time at which the timer of @line fires, as an offset in its period of SLICE_NS */
 static inline uint64_t slicer_phase(int line)
 {
 	struct evpoll_source_event event;
@@ -120,11 +120,14 @@ static inline uint64_t slicer_phase(int line)
 }
 
 /*
- * QEMU with -icount runs one processor at a time, and goes on to the next one after a share of the
- * time to the guest's next timer: see qemu/trace.sh. So there must be one all the time. The last
- * two processors are interrupted every SLICE_NS, half of it apart: while one's timer has fired and
- * waits for its turn to be set again, the other's is still to come. The processors of reader and
- * source would not do: they may spin for a lock with interrupts off, for ms then.
+ * QEMU with -icount runs one processor at a time. It switches to the next one after a part of the
+ * time to the guest's next timer: see qemu/commands/trace.sh. So a timer must always be near. This function
+ * interrupts the last two processors every SLICE_NS, half a period apart. When the timer of one
+ * has fired, its processor must get its turn before it can set the timer again. During that time
+ * the timer of the other is still pending.
+ *
+ * The timers cannot be on the processors of the reader and the source, because these may spin on a
+ * lock with interrupts off. Without a timer, a turn would then last for ms.
  */
 static inline void slice(void)
 {

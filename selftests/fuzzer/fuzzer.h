@@ -59,6 +59,7 @@ struct step {
  * @seed: what it was made from
  * @eager: look at all twins after each step, not only where the program says so
  * @n: number of steps
+ * @step: the steps
  */
 struct program {
 	uint64_t seed;
@@ -71,6 +72,8 @@ struct program {
  * struct slot - an open file
  * @fd: its number on each side: the same, but for a file of /proc, which tells each open of it
  *	once; kept when the slot is closed, for calls with a number that is none
+ * @open: the slot has a file
+ * @kind: kind of the file
  * @object: number of the object
  * @end: which of the object's slots it was opened as, 0 or 1
  */
@@ -90,6 +93,9 @@ enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, FLAVOURS };
 
 /**
  * struct twin - an epoll instance and an evpoll instance
+ * @fd: the epoll fd and the evpoll fd
+ * @open: both are open
+ * @flavour: settings of the evpoll side
  * @nests: it has watched a twin
  * @exclusive: it has had an item with EPOLLEXCLUSIVE
  * @shuffled: something came between the two halves of a look, and the orders differ since
@@ -111,9 +117,19 @@ struct child {
 
 /**
  * struct world - what a program runs in, made anew for each run
+ * @slot: the files
+ * @twin: the instances
+ * @child: processes that hold copies of the files
+ * @watched: processes that the pidfds of objects refer to
  * @channel: a socket pair for file descriptors in flight
  * @flight: slots that are there, oldest first
+ * @flying: number of slots in @flight
+ * @objects: number of objects that were opened
+ * @at: index of the step that runs
+ * @trace: print each result
+ * @path: of @file
  * @file: of inotify and fanotify
+ * @alone: see program_make()
  * @outer: there is a twin of that flavour
  * @windowed: there was a twin of that flavour
  * @nested: a twin has watched a twin

@@ -75,6 +75,16 @@ uint64_t random_next(uint64_t *state)
  * Each program knows a few kinds of files, steps and flags only, so that it goes deep with them:
  * with everything at once, most steps would not meet.
  *
+ * @random: state of the random numbers
+ * @kinds: how many kinds of files the program knows
+ * @chosen: those kinds
+ * @twins: how many twins the program uses
+ * @slots: how many slots the program uses
+ * @events: bits that a mask may have
+ * @how: flags that a mask may have, such as EPOLLET
+ * @most: the largest number of events that a wait may ask for
+ * @weight: how often each step is taken
+ * @total: sum of @weight
  * @kind: -1, or what the slot is thought to hold: not all steps succeed, but most
  */
 struct maker {
@@ -128,9 +138,9 @@ static uint32_t make_slot(struct maker *m, bool filled)
 	return slot;
 }
 
-static uint32_t make_number(struct maker *m, enum code code, int arg)
+static uint32_t make_number(struct maker *m, enum code op, int arg)
 {
-	switch (code) {
+	switch (op) {
 	case WAIT:
 	case WAIT_READ:
 	case WAIT_BAD:
@@ -147,9 +157,9 @@ static uint32_t make_number(struct maker *m, enum code code, int arg)
 	}
 }
 
-static uint32_t make_arg(struct maker *m, enum code code, int arg)
+static uint32_t make_arg(struct maker *m, enum code op, int arg)
 {
-	switch (ops[code].args[arg]) {
+	switch (ops[op].args[arg]) {
 	case 't':
 		return below(m, m->twins);
 	case 's':
@@ -161,7 +171,7 @@ static uint32_t make_arg(struct maker *m, enum code code, int arg)
 	case 'm':
 		return make_mask(m);
 	default:
-		return make_number(m, code, arg);
+		return make_number(m, op, arg);
 	}
 }
 
@@ -358,7 +368,7 @@ static bool arg_parse(char letter, char *text, uint32_t *arg)
 
 static bool step_parse(char *line, struct step *s)
 {
-	char *save, *text = strtok_r(line, " \n", &save);
+	char *save, *text = strtok_r(line, "\n ", &save);
 
 	for (s->code = 0; s->code < CODES; s->code++)
 		if (!strcmp(text, ops[s->code].name))
@@ -366,7 +376,7 @@ static bool step_parse(char *line, struct step *s)
 	if (s->code == CODES)
 		return false;
 	for (int i = 0; ops[s->code].args[i]; i++) {
-		text = strtok_r(NULL, " \n", &save);
+		text = strtok_r(NULL, "\n ", &save);
 		if (!text || !arg_parse(ops[s->code].args[i], text, &s->arg[i]))
 			return false;
 	}

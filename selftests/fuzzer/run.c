@@ -114,7 +114,8 @@ static void report(struct world *w, struct program *p)
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	fprintf(f, "# program %llx differs at step %d: %s", (unsigned long long)p->seed, at, w->why);
+	fprintf(f, "# program %llx differs at step %d: %s", (unsigned long long)p->seed, at,
+		w->why);
 	for (int i = 0; i < 10; i++)
 		again += !program_agrees(w, p);
 	if (again == 10) {
@@ -140,9 +141,9 @@ bool fuzz_one(struct world *w, uint64_t seed)
 	if (program_agrees(w, &p))
 		return true;
 	/*
-	 * Between the halves of a look that cannot take all, an interrupt changes nothing but what
-	 * stands where. A softirq that is left to ksoftirqd comes late, and tells those who watch an
-	 * instance again what they know. Neither comes twice.
+	 * An interrupt between the halves of a look that cannot take all events changes only their
+	 * order. A softirq that is left to ksoftirqd comes late, and wakes the watchers of an
+	 * instance again for events that they know. Neither happens twice.
 	 */
 	if (w->late && program_agrees(w, &p)) {
 		w->interrupted++;

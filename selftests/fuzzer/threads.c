@@ -25,11 +25,16 @@
 
 /**
  * struct watch - a watched file
- * @rd: what is watched and read, @wr: where news come from
+ * @kind: kind of the file
+ * @rd: end that is watched and read
+ * @wr: end that is written
  * @lock: who changes the registration
  * @gen: the generation that is registered; @lock
+ * @events: the mask that is registered; @lock
  * @over: generations up to this one cannot be reported by a wait that begins now
  * @once: by generation: 0, or with EPOLLONESHOT 1 and how often it was reported
+ * @written: how much was written
+ * @read: how much was read
  */
 struct watch {
 	enum kind kind;

@@ -180,7 +180,8 @@ static bool is_for_epoll_alone(const struct world *w, int op, int error)
  * Both sides have the same to say about the change. Some files have evpoll's side on their wait
  * queue first: a wakeup that one side takes for itself does not come to the other.
  */
-static bool step_change(struct world *w, struct twin *t, int op, const int *fd, const struct step *s)
+static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
+			const struct step *s)
 {
 	bool turned = s->code == ADD && s->arg[1] % 2 && !(w->outer && w->nested);
 	int first = turned ? EVPOLL : EPOLL;
@@ -213,7 +214,9 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 	c.events |= 1 << 22;
 	set_error(&r[0], 0, EINVAL, s->arg[1]);
 	set_error(&r[1], 0, change(t, EVPOLL, &c), s->arg[1]);
-	return agree(r, true) ? true : differ(w, "an unknown bit (in place of epoll's errno: EINVAL)", r);
+	if (agree(r, true))
+		return true;
+	return differ(w, "an unknown bit (in place of epoll's errno: EINVAL)", r);
 }
 
 /*
@@ -331,7 +334,8 @@ static struct epoll_event *bad_buffer(int room)
 	static char *pages;
 
 	if (!pages) {
-		pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
 		mprotect(pages + 4096, 4096, PROT_NONE);
 	}
 	/* One of them is cut. */
@@ -413,7 +417,8 @@ static bool counts_agree(struct world *w, const struct evpoll_ctlv *ctlv, const 
 		failed += r->ev[i].events != 0;
 	if (ctlv->done == MANY && ctlv->failed == failed)
 		return true;
-	snprintf(w->why, sizeof(w->why), "the changes: evpoll has done %u, %u failed; epoll %d, %u\n",
+	snprintf(w->why, sizeof(w->why),
+		 "the changes: evpoll has done %u, %u failed; epoll %d, %u\n",
 		 ctlv->done, ctlv->failed, MANY, failed);
 	return false;
 }
@@ -534,7 +539,8 @@ static void items_read(int ep, struct result *r)
 	unsigned int events;
 	FILE *f;
 
-	r->n = r->error = 0;
+	r->n = 0;
+	r->error = 0;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
 	f = fopen(path, "re");
 	if (!f)

@@ -78,7 +78,8 @@ void world_clear(struct world *w)
 		w->slot[i] = (struct slot){ .fd = { -1, -1 } };
 	for (int i = 0; i < TWINS; i++)
 		w->twin[i] = (struct twin){ .fd = { -1, -1 } };
-	w->channel[0] = w->channel[1] = -1;
+	w->channel[0] = -1;
+	w->channel[1] = -1;
 	w->flying = 0;
 	w->objects = 0;
 	w->at = 0;
@@ -99,17 +100,17 @@ static void slot_close(struct slot *s)
 	s->open = false;
 }
 
-static void step_open(struct world *w, enum kind kind, struct slot *a, struct slot *b)
+static void step_open(struct world *w, enum kind what, struct slot *a, struct slot *b)
 {
-	const struct kind_ops *ops = &kind_ops[kind];
+	const struct kind_ops *ops = &kind_ops[what];
 	struct slot *s[2] = { a, b };
 	bool opened;
 
 	/* As in twin_step() */
-	if (w->windowed && kind == PROC_FILE)
+	if (w->windowed && what == PROC_FILE)
 		return;
 	/* As in step_poll() */
-	if (w->nested && (kind == PROC_FILE ? w->asynchronous :
+	if (w->nested && (what == PROC_FILE ? w->asynchronous :
 			  ops->asynchronous && w->tells_once))
 		return;
 	if (a->open || (ops->ends > 1 && (b->open || a == b)))
@@ -117,7 +118,7 @@ static void step_open(struct world *w, enum kind kind, struct slot *a, struct sl
 	w->objects++;
 	for (int end = 0; end < ops->ends; end++)
 		*s[end] = (struct slot){
-			.fd = { -1, -1 }, .kind = kind, .object = w->objects, .end = end,
+			.fd = { -1, -1 }, .kind = what, .object = w->objects, .end = end,
 		};
 	opened = ops->open(w, s);
 	for (int end = 0; end < ops->ends; end++) {
@@ -128,7 +129,7 @@ static void step_open(struct world *w, enum kind kind, struct slot *a, struct sl
 			slot_close(s[end]);
 	}
 	w->asynchronous |= ops->asynchronous;
-	w->tells_once |= kind == PROC_FILE;
+	w->tells_once |= what == PROC_FILE;
 }
 
 static void step_dup(struct slot *from, struct slot *to)
@@ -153,7 +154,8 @@ static void step_dup2(struct slot *from, struct slot *to)
 		return;
 	dup3(from->fd[0], fd, O_CLOEXEC);
 	*to = *from;
-	to->fd[0] = to->fd[1] = fd;
+	to->fd[0] = fd;
+	to->fd[1] = fd;
 }
 
 static void repeat(struct world *w, struct slot *s, unsigned int n,
@@ -198,7 +200,8 @@ static void step_receive(struct world *w, struct slot *s)
 	*s = w->flight[0];
 	w->flying--;
 	memmove(w->flight, w->flight + 1, w->flying * sizeof(*w->flight));
-	s->fd[0] = s->fd[1] = recv_fd(w->channel[1]);
+	s->fd[0] = recv_fd(w->channel[1]);
+	s->fd[1] = s->fd[0];
 	fcntl(s->fd[0], F_SETFD, FD_CLOEXEC);
 }
 
@@ -207,7 +210,8 @@ static void step_drop(struct world *w)
 {
 	close(w->channel[0]);
 	close(w->channel[1]);
-	w->channel[0] = w->channel[1] = -1;
+	w->channel[0] = -1;
+	w->channel[1] = -1;
 	w->flying = 0;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * bench: what waiting for files costs, by select, poll, epoll, io_uring and evpoll.
+ * bench: measure what it costs to wait for files by select, poll, epoll, io_uring and evpoll.
  *
- * A mechanism is a struct mechanism (mech_*.c), a measurement a struct bench_case (case_*.c).
- * main.c does each case with each mechanism, measure.c counts instructions, turn.c takes times. How
- * to read the results: Documentation/benchmark.rst.
+ * Each mechanism is a struct mechanism (mech_*.c). Each measurement is a struct bench_case
+ * (case_*.c). main.c runs each case with each of its mechanisms, measure.c counts instructions and
+ * turn.c measures times. Documentation/benchmark.rst explains the results.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -35,7 +35,7 @@
 #define MAX_UNITS 2
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* A system call without what the C library adds: the same for all mechanisms. */
+/* A system call without the code of the C library, so that all mechanisms cost the same here */
 static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 asm("r10") = d;
@@ -70,16 +70,21 @@ static inline uint64_t instructions(void)
 /**
  * struct set - files, and the instance that watches them
  * @by: the mechanism
- * @n: the size that is measured: files, if the case does not say otherwise
- * @files: files
- * @fd: the files, eventfds as a rule
- * @ep: fd of the instance, where there is one
+ * @n: the size that the case measures; it is a number of files, unless the case says otherwise
+ * @files: number of files
+ * @fd: the files, normally eventfds
+ * @ep: fd of the instance, if the mechanism has one
  * @block: waits block
- * @max: events that one wait may return
- * @got: what the last wait returned; data is the index in @fd
- * @start: a run that begins later than it was called says when
- * @at, @other: for cases to remember things
- * @select, @pollfd, @ring, @wait, @ctl: what a call of this mechanism needs
+ * @max: maximum number of events of a wait
+ * @got: the events of the last wait; the data of an event is its index in @fd
+ * @start: set by a run that begins some time after its call: the instruction count at its begin
+ * @at: free for the cases
+ * @other: free for the cases
+ * @select: data for select(2)
+ * @pollfd: data for poll(2)
+ * @ring: data for io_uring(7)
+ * @wait: data for EVPOLL_IOC_WAIT
+ * @ctl: data for EVPOLL_IOC_CTLV
  */
 struct set {
 	const struct mechanism *by;
@@ -105,16 +110,17 @@ struct set {
 
 /**
  * struct mechanism - one way to wait for files
- * @name: as in the results
- * @bit: in the masks of cases
- * @open: make an instance for @set->files files, none of which is watched yet
- * @close: end it
+ * @name: its name in the results
+ * @bit: its bit in &bench_case.by
+ * @open: create an instance for @set->files files, and watch none of them yet
+ * @close: close the instance
  * @ctl: EPOLL_CTL_* for the file with this index
- * @ctl_all: the same for all files, in one call; NULL: there is no such call
- * @wait: wait for @set->max events at most; the number, with the events in @set->got
- * @rearm_wait: MOD all files of the last wait (@set->got), and wait, in one call; or NULL
+ * @ctl_all: the same for all files in one call; NULL if the mechanism has no such call
+ * @wait: wait for at most @set->max events, put them into @set->got and return their number
+ * @rearm_wait: in one call, MOD all files of the last wait (@set->got) and wait; NULL if the
+ *	mechanism has no such call
  *
- * The calls return a negative errno on error.
+ * All calls return a negative errno on error.
  */
 struct mechanism {
 	const char *name;
@@ -127,14 +133,14 @@ struct mechanism {
 	int (*rearm_wait)(struct set *set, int n, uint32_t events);
 };
 
-/* Bits of the mechanisms */
+/* &mechanism.bit */
 #define SELECT		0x01
 #define POLL		0x02
 #define EPOLL		0x04
 #define IO_URING	0x08
 #define EVPOLL_READ	0x10
 #define EVPOLL_WAIT	0x20
-#define NONE		0x40	/* no mechanism: what the case does by itself */
+#define NONE		0x40	/* no mechanism: the cost of the case itself */
 #define EVPOLL		(EVPOLL_READ | EVPOLL_WAIT)
 #define REGISTERING	(EPOLL | EVPOLL)
 #define ALL		(SELECT | POLL | EPOLL | IO_URING | EVPOLL)
@@ -142,7 +148,7 @@ struct mechanism {
 extern const struct mechanism mech_none, mech_select, mech_poll, mech_epoll, mech_uring,
 			      mech_evpoll_read, mech_evpoll_wait;
 
-/* Which of the modes of the lab a case belongs to, see tools/bench/run */
+/* The modes in which the lab runs bench, see tools/bench/run */
 enum mode {
 	INSTRUCTIONS,	/* -icount, one processor */
 	UNLOADED,	/* the same, before evpoll.ko is loaded */
@@ -151,25 +157,26 @@ enum mode {
 
 /**
  * struct bench_case - something to measure
- * @name: as in the results
- * @what: what the figure is, for the report
- * @mode: where it is measured
- * @needs: a file that must be there
- * @by: mechanisms
- * @n: each of these makes a line of the results; ends with 0
- * @files: files to open, if not n
- * @cycle: a sample has a multiple of so many runs
- * @mean: runs differ, or leave work behind that belongs to them: their mean counts
- * @sets: the mean of so many sets of files counts: the kernel's addresses matter, and are random
- * @each: the result is for one of n, not for a run with all of them
- * @block: its waits would block
- * @setup: for a fresh set, whose files are open and not watched yet
- * @prepare: before each run, not measured
- * @run: what is measured
- * @teardown: after all
- * @measure: in place of @prepare and @run: measures by itself, and says so with result()
- * @turn: for @mode SMP: a turn of one mechanism; fills in a value for each of @unit
- * @unit: of what @turn measures
+ * @name: its name in the results
+ * @what: what the figure means, for the report
+ * @mode: the mode that runs the case
+ * @needs: the case is skipped if this file does not exist
+ * @by: the mechanisms that it measures, a mask
+ * @n: the sizes, each a line of the results; 0 ends the list
+ * @files: number of files to open, 0: n
+ * @cycle: the number of runs in a sample is a multiple of this
+ * @mean: the result is the mean of the runs, because runs differ or leave work to later ones
+ * @sets: the result is the mean of this many sets of files, because the cost depends on the kernel
+ *	addresses of the files, which are random
+ * @each: divide the result of a run by n
+ * @block: the waits of this case may block
+ * @setup: called once for a new set, whose files are open and not watched yet
+ * @prepare: called before each run, not measured
+ * @run: the code to measure
+ * @teardown: called at the end
+ * @measure: used instead of @prepare and @run, if set: it measures and calls result() itself
+ * @turn: for @mode SMP: run one turn of a mechanism and store a value for each of @unit
+ * @unit: the units of the values of @turn
  */
 struct bench_case {
 	const char *name;
@@ -193,7 +200,7 @@ struct bench_case {
 	const char *unit[MAX_UNITS];
 };
 
-/* The cases, by file; the last of each has no name. */
+/* The cases of each file. An entry without a name ends the array. */
 extern const struct bench_case cases_null[], cases_wait[], cases_ctl[], cases_many[], cases_burst[],
 			       cases_memory[], cases_servers[], cases_threads[];
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * R38, R39: bursts in softirq, by selftests/modules/evpoll_source.ko: n files become ready in NAPI
- * polls, as sockets do when packets come, while their reader sleeps.
+ * R38, R39: bursts in softirq, made by selftests/modules/evpoll_source.ko. n files become ready in
+ * NAPI polls, like sockets that receive packets, while their reader sleeps.
  */
 #include "bench.h"
 
@@ -16,7 +16,7 @@ static struct {
 	pthread_t thread;
 	sem_t go;
 	bool ends;
-	bool alone;	/* on a processor of its own */
+	bool alone;	/* the source has a processor of its own */
 	struct set *set;
 	pid_t reader;
 	uint64_t start_ns;
@@ -45,7 +45,7 @@ static void fire(struct set *set)
 		set->start = instructions();
 		if (!ioctl(set->fd[0], EVPOLL_SOURCE_IOC_BURST, &burst))
 			return;
-		if (errno != EBUSY)	/* the last one goes on: that is not of this one */
+		if (errno != EBUSY)	/* the previous burst has not ended yet */
 			err(1, "EVPOLL_SOURCE_IOC_BURST");
 	}
 }
@@ -83,7 +83,7 @@ static void source_end(struct set *set)
 	sem_destroy(&source.go);
 }
 
-/* On one processor the source's thread runs when this one sleeps, in its wait. */
+/* With one processor, the source's thread runs when this thread sleeps in its wait. */
 static void burst_run(struct set *set)
 {
 	sem_post(&source.go);
@@ -92,7 +92,7 @@ static void burst_run(struct set *set)
 
 static void any_run(struct set *set)
 {
-	/* Nobody waits: the interrupt comes at once, and its softirq before the call returns. */
+	/* Without a waiter, the interrupt and its softirq run before the call returns. */
 	if (set->by->bit == NONE)
 		fire(set);
 	else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Changes: ADD, MOD, DEL, and a whole instance. */
+/* ADD, MOD and DEL, and an instance from open to close. */
 #include "bench.h"
 
-#define CHANGES (EPOLL | EVPOLL_WAIT)	/* for evpoll-read they are the same */
+#define CHANGES (EPOLL | EVPOLL_WAIT)	/* evpoll-read makes changes by the same calls */
 
 static void add(struct set *set)
 {
@@ -14,7 +14,7 @@ static void del(struct set *set)
 	set_ctl_all(set, EPOLL_CTL_DEL, 0);
 }
 
-/* Another mask each time */
+/* The mask differs from that of the last call. */
 static uint32_t next_mask(struct set *set)
 {
 	set->at ^= EPOLLRDHUP;

@@ -8,9 +8,9 @@ static void watch(struct set *set)
 }
 
 /*
- * R7, R40, the classic table: one file is active, now this and now that. poll() and select() queue
- * the caller on the files before it: so PLACES of them, all over the set, take turns in each
- * sample.
+ * R7, R40, the classic table: one of the files is active at a time. poll() and select() queue the
+ * caller on each file in front of the active one, so the cost depends on its place. PLACES files,
+ * spread over the set, take turns to be the active one in each sample.
  */
 #define PLACES 16
 
@@ -29,7 +29,7 @@ static void classic_run(struct set *set)
 	set_clear(set, active);
 }
 
-/* n of the files, all over the set, each with one more event */
+/* Make n files ready that are spread over the set. */
 static void some_prepare(struct set *set)
 {
 	for (int i = 0; i < set->n; i++)

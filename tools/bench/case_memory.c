@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* R37: what a watch takes of the kernel's memory. */
+/* R37: how much kernel memory a watched file takes. */
 #include "bench.h"
 
-/* Bytes in objects of all slab caches. Per-CPU slabs count as full: n must be large. */
+/*
+ * Bytes in the objects of all slab caches. The kernel counts per-CPU slabs as full, so n must be
+ * large.
+ */
 static double slab_bytes(void)
 {
 	double sum = 0, active, size;
@@ -18,21 +21,22 @@ static double slab_bytes(void)
 	return sum;
 }
 
-/* Bytes in pages of slab caches and vmalloc(): also tables too large for a cache, in whole pages */
+/* Bytes in the pages of slab caches and of vmalloc(), which has tables too large for a cache */
 static double page_bytes(void)
 {
 	double sum = 0, kb;
 	char line[256];
 	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
 
-	/* Counts are per CPU: this adds them up. */
+	/* The kernel counts per CPU. This write makes it add up the counts. */
 	if (!f || fputs("1", f) < 0 || fclose(f))
 		err(1, "/proc/sys/vm/stat_refresh");
 	f = fopen("/proc/meminfo", "r");
 	if (!f)
 		err(1, "/proc/meminfo");
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Slab: %lf", &kb) == 1 || sscanf(line, "VmallocUsed: %lf", &kb) == 1)
+		if (sscanf(line, "Slab: %lf", &kb) == 1 ||
+		    sscanf(line, "VmallocUsed: %lf", &kb) == 1)
 			sum += kb * 1024;
 	fclose(f);
 	return sum;
@@ -43,7 +47,7 @@ static void memory(const struct bench_case *c, struct set *set, double (*used)(v
 	double values[5], before, spread, value;
 
 	for (int i = 0; i < ARRAY_SIZE(values); i++) {
-		sleep(1);	/* what was freed is gone */
+		sleep(1);	/* until RCU has freed the memory */
 		before = used();
 		set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
 		values[i] = (used() - before) / set->n;
@@ -58,7 +62,7 @@ static void slab(const struct bench_case *c, struct set *set)
 	memory(c, set, slab_bytes);
 }
 
-/* Freed objects leave pages behind, to be used again: only the first time takes new ones. */
+/* Only the first ADDs take new pages, because freed objects leave pages that are used again. */
 static void pages(const struct bench_case *c, struct set *set)
 {
 	double before = page_bytes();

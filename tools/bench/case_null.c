@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a system call costs that does nothing: the floor for all others. */
+/* The cost of a system call that does nothing: no other call can cost less. */
 #include "bench.h"
 
 static void getppid_run(struct set *set)
@@ -31,7 +31,7 @@ static void read_run(struct set *set)
 	sys3(SYS_read, set->other, (long)set->got, 8);
 }
 
-/* /dev/null has no ioctl: the call goes through all of the VFS and comes back with ENOTTY. */
+/* /dev/null has no ioctl, so the call passes through the VFS and fails with ENOTTY. */
 static void ioctl_run(struct set *set)
 {
 	sys3(SYS_ioctl, set->other, EVPOLL_IOC_WAIT, 0);
@@ -43,7 +43,7 @@ static void eventfd_run(struct set *set)
 	set_clear(set, 0);
 }
 
-/* Files that are closed in turn, each at another address in the kernel */
+/* Closes its files in turn: each has another address in the kernel. */
 static int pool[1024];
 
 static void pool_open(struct set *set)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Servers that know nothing of evpoll, as they are and under libevpoll-preload.so: their part and
- * ours of a request over TCP. They have a root of their own, see qemu/servers.sh.
+ * Unmodified servers, with epoll and with libevpoll-preload.so. A run is a request over TCP: the
+ * instructions of the server and of this client count. The servers have their own root file system,
+ * see qemu/shared/servers.sh.
  */
 #include "bench.h"
 
@@ -50,7 +51,7 @@ static pid_t start(bool preload)
 	_exit(1);
 }
 
-/* Nothing tells when the server listens, so ask again and again. */
+/* The server does not announce that it listens, so try to connect until it does. */
 static int connection(pid_t pid)
 {
 	struct sockaddr_in addr = {
@@ -94,7 +95,7 @@ static void server_end(struct set *set)
 	waitpid(set->other, NULL, 0);
 }
 
-/* A request on each connection, then all replies */
+/* Send a request on each connection, then read all replies. */
 static void requests(struct set *set)
 {
 	size_t length = strlen(server->reply);

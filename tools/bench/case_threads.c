@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Producer threads, and one consumer that waits. A file has one event at a time: its producer sets
- * @full and writes, the consumer reads and clears it. So no event is lost in another, and each one
- * goes the whole way.
+ * Producer threads, and one consumer that waits. A file has at most one event at a time: the
+ * producer sets @full and writes, the consumer reads and clears @full. So two events never become
+ * one, and the mechanism delivers each of them.
  */
 #include "bench.h"
 
@@ -12,8 +12,8 @@
 
 #include "../../selftests/evpoll_task.h"
 
-#define EACH	16	/* files of a producer */
-#define EVENTS	4000	/* in one turn, of all producers */
+#define EACH	16	/* files of each producer */
+#define EVENTS	4000	/* of all producers in one turn */
 
 struct producer {
 	pthread_t thread;
@@ -42,7 +42,7 @@ static void *produce(void *arg)
 		int i = p->first + at;
 
 		if (!at && !found)
-			sched_yield();	/* all of them are full */
+			sched_yield();	/* all files are full */
 		if (!at)
 			found = 0;
 		if (atomic_load(&full[i]))
@@ -55,13 +55,13 @@ static void *produce(void *arg)
 	return NULL;
 }
 
-/* Without a mechanism: looks at all flags, which costs no system call. */
+/* The consumer without a mechanism reads all flags, which needs no system call. */
 static int consume_seen(struct set *set)
 {
 	int n = 0;
 
 	for (int i = 0; i < set->n * EACH; i++) {
-		/* it may not be written yet */
+		/* the producer may not have written yet */
 		if (!atomic_load(&full[i]) || !set_clear(set, i))
 			continue;
 		atomic_store(&full[i], false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Waits that need not sleep, because something is ready or because they must not. */
+/* Waits that do not sleep, because a file is ready or because the timeout is 0. */
 #include "bench.h"
 
 static void wait_run(struct set *set)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench [-q] [-c PART] instructions|unloaded|smp: measure the cases of that mode whose name has
- * PART in it, with each of their mechanisms; a line of the results each, to standard output. -q:
- * only the smallest and the largest size. bench list: all cases, and what they measure.
+ * bench [-q] [-c PART] instructions|unloaded|smp: measure the cases of that mode, each with each of
+ * its mechanisms, and print a line for each result. -c measures only the cases whose name contains
+ * PART, -q only the smallest and the largest size.
+ *
+ * bench list: print all cases, and what they measure.
  */
 #include "bench.h"
 
@@ -22,7 +24,7 @@ bool quick;
 
 static struct set set;
 
-/* Instructions, or nothing when the case measures by itself */
+/* Measure a case once. Returns the instructions, or 0 if the case reports its own results. */
 static double once(const struct bench_case *c, const struct mechanism *by, int n, double *spread)
 {
 	double value = 0;
@@ -37,7 +39,7 @@ static double once(const struct bench_case *c, const struct mechanism *by, int n
 	if (c->teardown)
 		c->teardown(&set);
 	set_close(&set);
-	usleep(100000);	/* what is freed late; the time of an idle guest costs nothing */
+	usleep(100000);	/* let RCU free what is left; -icount skips idle time */
 	return value;
 }
 

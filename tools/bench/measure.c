@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counting instructions, the kernel's among them.
+ * Count instructions, including those of the kernel.
  *
- * A sample is the run below which three eighths of some runs are: interrupts of the timer, and what
- * the kernel does behind our back or every few runs, are not in it. The median would be at the
- * border of a pattern that comes every two or four runs. The lower half of the samples counts, as
- * what disturbs only ever adds, and sampling goes on until these agree.
+ * A sample is a number of runs. Its value is that of the run with three eighths of the runs below
+ * it. This leaves out the runs with a timer interrupt, with other work of the kernel, or with work
+ * that it does every few runs. The median would not do: if every second or every fourth run is
+ * slower, the median is at the border between the fast and the slow runs.
  *
- * Where runs differ, or leave work behind that belongs to them, the mean counts, of all samples but
- * the slowest of their runs, and sampling goes on until that is known well enough.
+ * The result is the lower half of the samples, because a disturbance can only add instructions.
+ * Sampling continues until these samples agree.
+ *
+ * Some runs differ from each other, or leave work to later runs that belongs to their cost. For
+ * these cases the value of a sample is the mean of its runs without the slowest ones, and the
+ * result is the mean of the samples. Sampling continues until its standard error is small.
  */
 #include "bench.h"
 
 #include <math.h>
 
-#define WINDOW	12	/* samples that are looked at */
+#define WINDOW	12	/* the last samples, which must agree */
 #define HALF	(WINDOW / 2)
-#define AGREE	0.005	/* the lower half lies in this part of its value */
-#define ERROR	0.0015	/* a standard error of the mean */
-#define SLOWEST	64	/* a run of so many is left out */
+#define AGREE	0.005	/* largest relative difference in the lower half */
+#define ERROR	0.0015	/* relative standard error of the mean */
+#define SLOWEST	64	/* the slowest of so many runs is left out */
 #define MAX_RUNS 10000	/* in a sample */
-#define LONGEST	96	/* samples, before it is given up */
-#define LONGEST_MEAN (quick ? 24 : 384)	/* the same for a mean: the kernel may be in one mood for long */
-#define SAMPLE	(quick ? 300000 : 1000000)	/* instructions of a sample, or one run */
+#define LONGEST	96	/* samples, then it gives up */
+#define LONGEST_MEAN (quick ? 24 : 384)	/* for a mean: slow phases can be long */
+#define SAMPLE	(quick ? 300000 : 1000000)	/* instructions of a sample, at least one run */
 
-/* The line that all of this is for */
+/* Print a line of the results. */
 void result(const struct bench_case *c, const struct set *set, const char *unit, double value,
 	    double spread)
 {
@@ -53,7 +57,7 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* Sorts @values. The spread is that of the middle half. */
+/* Sorts @values. @spread is the relative spread of the middle half. */
 double median(double *values, int n, double *spread)
 {
 	qsort(values, n, sizeof(*values), compare);
@@ -61,7 +65,7 @@ double median(double *values, int n, double *spread)
 	return values[n / 2];
 }
 
-/* Of @values, sorted: all but the slowest */
+/* The mean of the sorted @values without the slowest ones */
 static double mean(const double *values, int n)
 {
 	int used = n - n / SLOWEST;
@@ -94,7 +98,7 @@ static int runs_of_sample(const struct bench_case *c, struct set *set)
 	return runs < MAX_RUNS ? runs : MAX_RUNS / cycle * cycle;
 }
 
-/* The middle of the lower half of the last samples, and how far these are apart. */
+/* The median of the lower half of the last samples, and the spread of this half */
 static double settle(const struct bench_case *c, struct set *set, double *spread)
 {
 	int runs = runs_of_sample(c, set);
@@ -114,7 +118,7 @@ static double settle(const struct bench_case *c, struct set *set, double *spread
 	return value;
 }
 
-/* The mean of all samples after the first ones, and two standard errors of it. */
+/* The mean of all samples after the first ones, and two of its standard errors */
 static double settle_mean(const struct bench_case *c, struct set *set, double *spread)
 {
 	int runs = runs_of_sample(c, set);
@@ -142,7 +146,7 @@ static void nothing(struct set *set)
 {
 }
 
-/* What measuring a run costs by itself */
+/* The instructions that measuring itself adds to a run */
 static double overhead(struct set *set)
 {
 	static const struct bench_case empty = { .run = nothing };
@@ -154,7 +158,7 @@ static double overhead(struct set *set)
 	return known;
 }
 
-/* Instructions of a run, or of one of its n */
+/* Measure the instructions of a run, or of one of its n if @each is set. */
 double measure(const struct bench_case *c, struct set *set, double *spread)
 {
 	double value = (c->mean ? settle_mean : settle)(c, set, spread) - overhead(set);
@@ -162,7 +166,10 @@ double measure(const struct bench_case *c, struct set *set, double *spread)
 	return value / (c->each ? set->n : 1);
 }
 
-/* A known number of instructions: else this is not -icount, and the results are worth nothing. */
+/*
+ * Count the instructions of a loop of known length. Another result means that QEMU does not run
+ * with -icount, and that the figures mean nothing.
+ */
 void check_clock(void)
 {
 	long left = 500000;

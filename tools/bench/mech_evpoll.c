@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* evpoll: the same instance, events by read(2) or by EVPOLL_IOC_WAIT. */
+/* evpoll, twice: events by read(2) and by EVPOLL_IOC_WAIT. */
 #include "bench.h"
 
 static const struct __kernel_timespec no_time;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* select(2) and poll(2), whose caller brings the list of files each time; and nothing at all. */
+/* select(2) and poll(2), whose caller passes all files in each call; and "none". */
 #include "bench.h"
 
 #define LONG_BITS 64
@@ -19,7 +19,7 @@ static void got(struct set *set, int n, int index)
 	set->got[n].data.u64 = index;
 }
 
-/* Bitmaps of our own: fd_set ends at FD_SETSIZE, the system call does not. */
+/* Bitmaps instead of fd_set, because fd_set is limited to FD_SETSIZE and the call is not. */
 static int select_ctl(struct set *set, int op, int index, uint32_t events)
 {
 	int fd = set->fd[index];

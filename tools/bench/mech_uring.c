@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * io_uring(7): a multishot poll for each file. It posts a completion for each wakeup, so it is
- * edge-triggered. The ring is set up as for one thread that submits and waits, which is the
- * fastest way.
+ * edge-triggered. The ring is set up for a single thread that submits and waits, because this is
+ * its fastest mode.
  */
 #include "bench.h"
 

@@ -6,7 +6,7 @@
 
 void set_open(struct set *set, const struct mechanism *by, const struct bench_case *c, int n)
 {
-	memset(set, 0, sizeof(*set));	/* touches it too: no page faults later */
+	memset(set, 0, sizeof(*set));	/* also avoids page faults later */
 	set->by = by;
 	set->n = n;
 	set->files = c->files ?: n;
@@ -47,7 +47,7 @@ void set_ctl_all(struct set *set, int op, uint32_t events)
 		set_ctl(set, op, i, events);
 }
 
-/* In one call where there is one */
+/* Uses one call for all files, if the mechanism has such a call. */
 void set_ctl_batch(struct set *set, int op, uint32_t events)
 {
 	if (set->by->ctl_all)
@@ -72,7 +72,7 @@ void set_ready(struct set *set, int index)
 	sys3(SYS_write, set->fd[index], (long)&one, sizeof(one));
 }
 
-/* False: there was nothing */
+/* False if the file had no event */
 bool set_clear(struct set *set, int index)
 {
 	uint64_t count;
@@ -80,21 +80,21 @@ bool set_clear(struct set *set, int index)
 	return sys3(SYS_read, set->fd[index], (long)&count, sizeof(count)) == sizeof(count);
 }
 
-/* A wrong number is no measurement. */
+/* Stop at a wrong number of events, because the measurement would mean nothing. */
 void expect(struct set *set, int n, int expected)
 {
 	if (n != expected)
 		errx(1, "%s: a wait returned %d, not %d", set->by->name, n, expected);
 }
 
-/* Wait until there were @n events. io_uring may bring them in portions. */
+/* Wait for @n events. io_uring may need several waits for them. */
 void wait_for(struct set *set, int n)
 {
 	int seen = 0, got;
 
 	while (seen < n) {
 		got = set->by->wait(set);
-		/* what an io_uring that was closed leaves behind interrupts the next sleep */
+		/* work of an io_uring closed earlier may interrupt the sleep */
 		if (got == -EINTR)
 			continue;
 		if (got <= 0)

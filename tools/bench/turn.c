@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cases with two processors: times, which are those of this machine in that minute. So the
- * mechanisms take turns, round after round, and only their ratios mean something.
+ * Cases with two processors measure times. A time depends on the machine and on what else it does
+ * at the moment. So the mechanisms take turns in many rounds, and only the ratios of their times
+ * are comparable.
  */
 #include "bench.h"
 
 #include <sched.h>
 
-#define ROUNDS 61	/* short ones: this machine may do something else in some of them */
+#define ROUNDS 61	/* short rounds: the machine may be busy in some of them */
 #define QUICK_ROUNDS 15
 
-/* To one processor; -1: to none */
+/* Run on @cpu only; -1: on all */
 void pin(int cpu)
 {
 	cpu_set_t set;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * client redis|memcached|http PORT CONNECTIONS REQUESTS: on each of so many connections at a time
- * send so many requests to a server on this machine, and compare each reply, byte by byte, with
- * what it must be. Status 0: all were right.
+ * client redis|memcached|http PORT CONNECTIONS REQUESTS: send REQUESTS requests on each of
+ * CONNECTIONS connections to a server on this machine, and compare every byte of each reply with
+ * what it must be. The exit status is 0 if all replies are right.
  *
- * client wait PORT: return when something listens there.
- * client body N: print the body that the server is to have as /N for 'http'.
+ * client wait PORT: return when a server listens on the port.
+ * client body N: print the body that the server must send for /N, for 'http'.
  *
- * Requests are small and large, some come in two parts, and a connection is closed and opened
- * again now and then. Uses poll(): it shall not test with what it tests.
+ * Requests are small and large. The client sends some of them in two parts, and closes and reopens
+ * a connection from time to time. It uses poll(), because it tests evpoll and epoll.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,20 +25,20 @@
 #include <unistd.h>
 
 #define BODIES 8		/* files of the web server */
-#define PER_CONNECTION 16	/* requests, then it is opened again */
+#define PER_CONNECTION 16	/* requests, then the client opens it again */
 #define MAX_VALUE 200000	/* bytes */
 #define BUFFER (MAX_VALUE + 4096)
 #define PATIENCE 60000		/* ms without a byte from any connection */
 
-/* One connection, with one request under way. */
+/* A connection, with one request at a time */
 struct conn {
 	int fd;
 	unsigned int id;
-	unsigned int request;	/* number of the one under way */
+	unsigned int request;	/* number of the current request */
 	char *out, *want, *in;
 	size_t out_len, sent;
 	size_t want_len, in_len;
-	bool half;		/* the second part is held back for a turn */
+	bool half;		/* the second part waits for the next turn */
 };
 
 static const char *protocol;
@@ -174,7 +174,7 @@ static void mismatch(const struct conn *conn, const char *what)
 	    conn->request, what, conn->in_len, conn->want_len, conn->in);
 }
 
-/* Where the body of a web server's reply begins; 0 while its head is not complete. */
+/* Offset of the body in the reply of a web server, 0 while the head is not complete. */
 static size_t http_head(const struct conn *conn)
 {
 	char *end = memmem(conn->in, conn->in_len, "\r\n\r\n", 4);
@@ -189,7 +189,7 @@ static size_t http_head(const struct conn *conn)
 	return end + 4 - conn->in;
 }
 
-/* True when the reply is there, as it must be. */
+/* True if the reply is complete and right. */
 static bool complete(const struct conn *conn)
 {
 	size_t head = 0;
@@ -208,7 +208,7 @@ static bool complete(const struct conn *conn)
 
 static void receive(struct conn *conn)
 {
-	/* The last byte stays, so that it is a string. */
+	/* Leave the last byte, so that the buffer is a string. */
 	ssize_t n = recv(conn->fd, conn->in + conn->in_len, BUFFER - 1 - conn->in_len, 0);
 
 	if (n < 0 && errno == EAGAIN)
@@ -241,7 +241,7 @@ static void transmit(struct conn *conn)
 		conn->half = false;
 }
 
-/* One turn of all connections; false when no request is under way any more. */
+/* One turn of all connections; false when no request is left. */
 static bool turn(struct conn *conns, struct pollfd *pfds, int n)
 {
 	bool busy = false;
@@ -290,7 +290,7 @@ static int drive(int n)
 	return 0;
 }
 
-/* Nothing tells when a server has begun to listen. */
+/* A server does not announce that it listens, so try to connect until it does. */
 static int wait_for_server(void)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };

@@ -3,6 +3,7 @@
 # evpoll did the work. Programs of the host stand in /, Debian's servers in /servers.
 
 preload=/libevpoll-preload.so
+# shellcheck disable=SC2034 # for the tests
 host=127.0.0.1
 tests=0
 

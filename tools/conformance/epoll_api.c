@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * epoll as the C library has it: arguments, errors, and where a descriptor may go. Knows nothing of
- * evpoll. Run plain it shows that the expectation is epoll's own, run under libevpoll-preload that
- * the library keeps to it.
+ * epoll's calls of the C library: arguments, errors, and how descriptors are passed on. The program
+ * does not know evpoll. Run alone, it shows that epoll behaves as the tests expect. Run under
+ * libevpoll-preload, it shows that evpoll does too.
  */
-#define _GNU_SOURCE
-#include <errno.h>
+#include "../../selftests/evpoll_expect.h"
+#include "../../selftests/evpoll_pass.h"
+#include "../../selftests/evpoll_task.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -17,17 +19,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "kselftest_harness.h"
-#include "../../selftests/evpoll_pass.h"
-#include "../../selftests/evpoll_task.h"
-
-/* A call that must fail with -1 and this errno. */
-#define EXPECT_ERRNO(expected, call) do {					\
-	errno = 0;								\
-	EXPECT_EQ(-1, call);							\
-	EXPECT_EQ(expected, errno);						\
-} while (0)
 
 FIXTURE(api) {
 	int ep;
@@ -51,7 +42,7 @@ FIXTURE_TEARDOWN(api)
 	close(self->fd);
 }
 
-/* 0 when the wait brings the event of the fixture */
+/* 0 if the wait returns the event of the fixture */
 static int got_it(int ep)
 {
 	struct epoll_event ev = {};
@@ -103,7 +94,7 @@ TEST(create_emfile)
 	EXPECT_ERRNO(EMFILE, epoll_create1(0));
 }
 
-/* epoll_ctl(2): the event is read for all but DEL, before anything else is looked at */
+/* epoll_ctl(2): except for DEL, the call reads the event before it checks anything else */
 TEST_F(api, ctl_null_event)
 {
 	EXPECT_ERRNO(EFAULT, epoll_ctl(self->ep, EPOLL_CTL_ADD, self->fd, NULL));
@@ -134,7 +125,7 @@ TEST_F(api, ctl_errors)
 	close(other);
 }
 
-/* epoll_ctl(2) EINVAL: the first descriptor is no epoll instance, whatever else it is */
+/* epoll_ctl(2) EINVAL: the first descriptor is not an epoll instance but any other file */
 TEST_F(api, no_instance)
 {
 	static const char * const files[] = { "/dev/null", "/proc/self/exe", "/dev/zero" };
@@ -172,7 +163,7 @@ TEST_F(api, unknown_bits)
 	}
 }
 
-/* ... but with EPOLLEXCLUSIVE, which must come by ADD */
+/* ... except with EPOLLEXCLUSIVE, which only ADD accepts */
 TEST_F(api, exclusive_bits)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
@@ -217,7 +208,7 @@ TEST_F(api, wait_errors)
 	EXPECT_EQ(0, got_it(self->ep));
 }
 
-/* epoll_pwait2(2): NULL is for ever, an invalid time is EINVAL */
+/* epoll_pwait2(2): NULL waits without a limit, an invalid time is EINVAL */
 TEST_F(api, pwait2_times)
 {
 	static const struct timespec bad[] = { { -1, 0 }, { 0, -1 }, { 0, 1000000000 } };
@@ -230,7 +221,7 @@ TEST_F(api, pwait2_times)
 	EXPECT_EQ(0, epoll_pwait2(self->ep, &self->ev, 1, &ts, NULL));
 }
 
-/* epoll_wait(2): a timeout in ms is waited for in full, any negative one is for ever */
+/* epoll_wait(2): the wait takes the whole timeout; a negative one has no limit */
 TEST_F(api, timeouts)
 {
 	long long start = now_ms();
@@ -246,7 +237,7 @@ static void handler(int sig)
 {
 }
 
-/* epoll_pwait(2): a blocked signal that is unmasked for the wait ends it, and is blocked again */
+/* epoll_pwait(2): a blocked signal ends the wait that unblocks it, and is blocked again */
 TEST_F(api, sigmask)
 {
 	const struct timespec ts = { 10, 0 };
@@ -267,7 +258,7 @@ TEST_F(api, sigmask)
 	EXPECT_EQ(1, sigismember(&now, SIGUSR1));
 }
 
-/* errno(3): a call that succeeds leaves it alone, here for the sake of careless programs */
+/* A call that succeeds does not change errno, because careless programs rely on it. */
 TEST_F(api, errno_is_kept)
 {
 	int ep;
@@ -281,7 +272,7 @@ TEST_F(api, errno_is_kept)
 	close(ep);
 }
 
-/* The calls by number, as programs had them before their C library did: syscall(2) */
+/* syscall(2): the calls by number, for programs whose C library does not have them */
 TEST_F(api, by_number)
 {
 	const int64_t time[2] = {};
@@ -336,16 +327,16 @@ TEST_F(api, fork)
 	EXPECT_EQ(0, epoll_wait(self->ep, &self->ev, 1, 0));
 }
 
-/* What main() does when it is run by exec_() below. */
+/* main() calls this in the program that the test exec_ runs. */
 static int after_exec(int ep)
 {
 	int fresh = epoll_create1(0);
 
-	/* The inherited one before and after this process made one of its own. */
+	/* Use the inherited instance before and after this process creates one. */
 	return got_it(ep) || fresh < 0 || got_it(ep) ? 1 : 0;
 }
 
-/* execve(2): an instance without EPOLL_CLOEXEC stays, and the next program can use it */
+/* execve(2): an instance without EPOLL_CLOEXEC stays open, and the new program can use it */
 TEST_F(api, exec)
 {
 	char number[16];
@@ -362,7 +353,7 @@ TEST_F(api, exec)
 	EXPECT_EQ(0, reap(pid));
 }
 
-/* unix(7) SCM_RIGHTS: a child makes an instance, adds a file of its own, and sends it */
+/* unix(7) SCM_RIGHTS: a child creates an instance, adds a file and sends the instance */
 TEST(passed)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 42 };
@@ -394,7 +385,7 @@ static void cleaned_up(void *arg)
 
 struct waiter {
 	int ep;
-	int how;		/* which of the calls */
+	int how;		/* which call */
 	int cleaned;
 	int started;
 };
@@ -435,7 +426,7 @@ TEST(cancel)
 		ASSERT_EQ(0, pthread_create(&thread, NULL, waiter_main, &w));
 		while (!__atomic_load_n(&w.started, __ATOMIC_ACQUIRE))
 			sched_yield();
-		/* Before it sleeps, or while: both must work. */
+		/* It may be cancelled before it sleeps or while it sleeps. Both must work. */
 		if (w.how)
 			usleep(100000);
 		ASSERT_EQ(0, pthread_cancel(thread));
@@ -446,7 +437,7 @@ TEST(cancel)
 	close(w.ep);
 }
 
-/* ... and when the wait is over, cancellation is deferred again */
+/* ... and after the wait, cancellation is deferred again */
 TEST_F(api, cancel_type)
 {
 	int type;

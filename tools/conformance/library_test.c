@@ -3,8 +3,9 @@
  * libevpoll, built against what 'make install' installs: each function does what evpoll.h says.
  * Also built as a 32-bit program, with either time_t.
  */
-#define _GNU_SOURCE
-#include <errno.h>
+#include "../../selftests/evpoll_expect.h"
+#include "../../selftests/evpoll_task.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -14,20 +15,10 @@
 
 #include <evpoll.h>
 
-#include "kselftest_harness.h"
-#include "../../selftests/evpoll_task.h"
-
-/* A call that must fail with -1 and this errno. */
-#define EXPECT_ERRNO(expected, call) do {					\
-	errno = 0;								\
-	EXPECT_EQ(-1, call);							\
-	EXPECT_EQ(expected, errno);						\
-} while (0)
-
 FIXTURE(library) {
 	int ep;
 	int fd;		/* an eventfd that is readable, watched with data 2^63 + 42 */
-	int idle;	/* one that is not, and not watched */
+	int idle;	/* an eventfd that is not readable, not watched */
 	struct epoll_event ev;
 };
 
@@ -69,7 +60,7 @@ TEST(create)
 	EXPECT_ERRNO(EINVAL, evpoll_create1(1));
 }
 
-/* evpoll_ctl(): errors, the first descriptor's too */
+/* evpoll_ctl(): errors, also for a first descriptor that is not an instance */
 TEST_F(library, ctl)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -101,7 +92,7 @@ TEST_F(library, wait)
 	EXPECT_ERRNO(ENOTTY, evpoll_wait(self->fd, &self->ev, 1, 0));
 }
 
-/* Timeouts are in ms, s and ns: none is over before its time, and each is over. */
+/* Timeouts in ms, and in s and ns: no wait ends too early, and each one ends. */
 TEST_F(library, timeouts)
 {
 	const struct timespec ts = { 1, 20000000 }, bad = { 0, 1000000000 };
@@ -115,7 +106,7 @@ TEST_F(library, timeouts)
 	EXPECT_LE(1020, now_ms() - start);
 	EXPECT_ERRNO(EINVAL, evpoll_pwait2(self->ep, &self->ev, 1, &bad, NULL));
 	if (sizeof(time_t) == 8) {
-		/* 2039: more than 32 bits of seconds from 1970 on, and as a time to wait */
+		/* a number of seconds that needs more than 32 bits */
 		const struct timespec far = { (time_t)(1LL << 33), 0 };
 		uint64_t one = 1;
 
@@ -130,7 +121,7 @@ static void handler(int sig)
 {
 }
 
-/* evpoll_pwait(), evpoll_pwait2(): the mask of the wait alone */
+/* evpoll_pwait(), evpoll_pwait2(): the signal mask holds during the wait only */
 TEST_F(library, sigmask)
 {
 	const struct timespec ts = { 10, 0 };
@@ -149,7 +140,7 @@ TEST_F(library, sigmask)
 	EXPECT_ERRNO(EINTR, evpoll_pwait2(self->ep, &self->ev, 1, &ts, &none));
 }
 
-/* evpoll_ctlv(): each has its own result */
+/* evpoll_ctlv(): each change has its own result */
 TEST_F(library, ctlv)
 {
 	struct evpoll_ctl changes[] = {
@@ -169,7 +160,7 @@ TEST_F(library, ctlv)
 	EXPECT_ERRNO(EINVAL, evpoll_ctlv(self->ep, changes, -1));
 }
 
-/* evpoll_change_wait(): changes, then the wait, which does not sleep if one failed */
+/* evpoll_change_wait(): the changes, then a wait, which does not sleep if a change failed */
 TEST_F(library, change_wait)
 {
 	struct evpoll_ctl change = { .op = EPOLL_CTL_MOD, .fd = self->fd, .events = EPOLLIN,
@@ -183,13 +174,13 @@ TEST_F(library, change_wait)
 	change.op = EPOLL_CTL_DEL;
 	EXPECT_EQ(0, evpoll_change_wait(self->ep, &change, 1, &self->ev, 1, 0, &failed));
 	EXPECT_EQ(0, failed);
-	/* Gone already: for ever would be too long. */
+	/* The item is gone, so the change fails, and the wait must not sleep. */
 	EXPECT_EQ(0, evpoll_change_wait(self->ep, &change, 1, &self->ev, 1, -1, &failed));
 	EXPECT_EQ(1, failed);
 	EXPECT_EQ(-ENOENT, change.result);
 }
 
-/* evpoll_call_wait(): the size of the structure is the caller's */
+/* evpoll_call_wait(): the structure of the caller may be larger than the module's */
 TEST_F(library, call_wait)
 {
 	struct {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libevpoll-preload where it is not epoll: what it makes, descriptors that it did not make, and a
- * machine without the device. Runs under the library, with EVPOLL_PRELOAD_STRICT=1.
+ * libevpoll-preload where it differs from epoll: the instances that it creates, descriptors that it
+ * did not create, and a machine without the device. Runs under the library, with
+ * EVPOLL_PRELOAD_STRICT=1.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,7 +40,7 @@ static const char *name_of(int fd)
 	return name;
 }
 
-/* What main() does in a program that runs without the library: an instance of epoll's own. */
+/* main() calls this in a program without the library: create an instance of epoll. */
 static int elsewhere(int sock)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 42 };
@@ -50,7 +51,7 @@ static int elsewhere(int sock)
 		return 1;
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) || send_fd(sock, ep))
 		return 2;
-	/* The eventfd is to live as long as the test does. */
+	/* Keep the eventfd open as long as the test runs. */
 	return read(sock, &ev, 1) ? 3 : 0;
 }
 
@@ -92,7 +93,7 @@ FIXTURE_TEARDOWN(preload)
 	close(self->fd);
 }
 
-/* The data of the event that waits, 0 for none, -1 when the call fails. */
+/* The data of the event that is ready, 0 if there is none, -1 if the call fails. */
 static int data_of(int ep)
 {
 	struct epoll_event ev = {};
@@ -101,7 +102,7 @@ static int data_of(int ep)
 	return n == 1 ? (int)ev.data.u64 : n;
 }
 
-/* An instance is one of the device, however it is asked for. */
+/* Each call that creates an instance opens the device. */
 TEST(makes_evpoll)
 {
 	EXPECT_STREQ("/dev/evpoll", name_of(epoll_create1(0)));
@@ -109,7 +110,10 @@ TEST(makes_evpoll)
 	EXPECT_STREQ("/dev/evpoll", name_of(syscall(SYS_epoll_create1, 0)));
 }
 
-/* An epoll instance that came from elsewhere works, in all calls, and before and after own ones. */
+/*
+ * An epoll instance from another process works in all calls, before and after this process creates
+ * its own instances.
+ */
 TEST_F(preload, made_elsewhere)
 {
 	struct epoll_event two[2];
@@ -136,7 +140,7 @@ TEST_F(preload, made_elsewhere)
 	close(own);
 }
 
-/* README: an epoll file in an evpoll instance is ELOOP; the other way round works */
+/* README: adding an epoll instance to an evpoll instance is ELOOP; the reverse works */
 TEST_F(preload, nesting)
 {
 	struct epoll_event two[2];
@@ -151,7 +155,7 @@ TEST_F(preload, nesting)
 	close(own);
 }
 
-/* From now on a system call of epoll's kills. */
+/* From now on, a system call of epoll kills the process. */
 static int forbid_epoll(void)
 {
 	struct sock_filter filter[] = {
@@ -170,7 +174,7 @@ static int forbid_epoll(void)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 }
 
-/* A program that makes its instances itself makes no system call of epoll's. */
+/* A program that creates its instances itself never makes a system call of epoll. */
 TEST_F(preload, one_call_each)
 {
 	const struct timespec zero = {};
@@ -189,7 +193,7 @@ TEST_F(preload, one_call_each)
 	close(own);
 }
 
-/* This process and its children find no device. */
+/* Hide the device from this process and its children. */
 static int lose_device(void)
 {
 	char folder[] = "/tmp/without-XXXXXX";
@@ -197,7 +201,7 @@ static int lose_device(void)
 	return mkdtemp(folder) && !chroot(folder) && !chdir("/") ? 0 : -1;
 }
 
-/* A child without the device and with stderr in @log: makes two instances, returns its status. */
+/* Run a child without the device, which creates two instances. Its stderr goes to @log. */
 static int without_device(int ep, char *log, size_t size)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 43 };
@@ -223,7 +227,7 @@ static int without_device(int ep, char *log, size_t size)
 			_exit(2);
 		if (data_of(made) != 43)
 			_exit(3);
-		/* An evpoll instance that was there before works on. */
+		/* An older evpoll instance continues to work. */
 		if (errno != 77 || data_of(ep) != 43)
 			_exit(4);
 		if (epoll_ctl(ep, EPOLL_CTL_MOD, pipes[0], &ev) != -1 || errno != ENOENT)
@@ -242,7 +246,7 @@ static int without_device(int ep, char *log, size_t size)
 	return reap(pid);
 }
 
-/* Without the device epoll does it, and one line says so; an evpoll instance still works. */
+/* Without the device, the library uses epoll and says so once; evpoll instances still work. */
 TEST_F(preload, no_device)
 {
 	int own = epoll_create1(0);
@@ -252,13 +256,13 @@ TEST_F(preload, no_device)
 	ASSERT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
 	unsetenv("EVPOLL_PRELOAD_STRICT");
 	EXPECT_EQ(0, without_device(own, log, sizeof(log)));
-	EXPECT_STREQ(MISSING ", epoll takes its place\n", log);
+	EXPECT_STREQ(MISSING ", using epoll instead\n", log);
 	setenv("EVPOLL_PRELOAD_STRICT", "0", 1);
 	EXPECT_EQ(0, without_device(own, log, sizeof(log)));
 	close(own);
 }
 
-/* EVPOLL_PRELOAD_STRICT=1: the program ends, with a line that says why */
+/* EVPOLL_PRELOAD_STRICT=1: the program ends, after a message that says why */
 TEST_F(preload, no_device_strict)
 {
 	int own = epoll_create1(0);
@@ -266,11 +270,11 @@ TEST_F(preload, no_device_strict)
 
 	setenv("EVPOLL_PRELOAD_STRICT", "1", 1);
 	EXPECT_EQ(125, without_device(own, log, sizeof(log)));
-	EXPECT_STREQ(MISSING ", and epoll is not to do\n", log);
+	EXPECT_STREQ(MISSING ", and EVPOLL_PRELOAD_STRICT=1 forbids epoll\n", log);
 	close(own);
 }
 
-/* What epoll_create1() fails with, too, is no lack of a device. */
+/* An error that epoll_create1() has too does not mean that the device is missing. */
 TEST(emfile_is_no_lack)
 {
 	struct rlimit rl = { 3, 3 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * libevpoll: see evpoll.h, which describes each function.
+ * libevpoll. evpoll.h describes each function.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,8 +44,9 @@ int evpoll_ctl(int ep, int op, int fd, struct epoll_event *event)
 }
 
 /*
- * ioctl() is no cancellation point. This is how the C library makes one of a system call: what
- * comes while it sleeps ends the thread there.
+ * ioctl() is not a cancellation point, but epoll_wait() is one. So the thread switches to
+ * asynchronous cancellation for the system call: a pthread_cancel() then ends it even while it
+ * sleeps in the kernel.
  */
 int evpoll_call_wait(int ep, struct evpoll_wait *wait, size_t size)
 {

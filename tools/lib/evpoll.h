@@ -2,14 +2,19 @@
 /**
  * DOC: libevpoll
  *
- * epoll's calls over /dev/evpoll: a program that has epoll_create1(), epoll_ctl() and epoll_wait()
- * puts "ev" for "e" and is done. Arguments, results and errors are theirs, but for what the
- * README's table of differences says and for what is noted here. Calls fail with -1 and errno.
- * A descriptor that is no instance is ENOTTY, or what else its file answers to ioctl().
+ * epoll's calls, implemented on /dev/evpoll. To port a program, write evpoll_create1(),
+ * evpoll_ctl() and evpoll_wait() where it calls epoll_create1(), epoll_ctl() and epoll_wait().
+ * Arguments, results and errors are the same as epoll's. The exceptions are in the README's table
+ * of differences and in the descriptions below.
  *
- * Nothing is kept in user space. A descriptor is an open file of /dev/evpoll, so it may go through
- * dup(), fork(), execve() and unix sockets, may be used by several threads, and calls of the
- * library and plain ioctl(), read(), poll() and close() may be mixed.
+ * Each call that fails returns -1 and sets errno. If the descriptor is not an evpoll instance,
+ * errno is usually ENOTTY. It may be another error, because the file behind the descriptor answers
+ * the ioctl().
+ *
+ * The library keeps no state. An instance is an open file of /dev/evpoll: it can be duplicated by
+ * dup(), inherited over fork() and execve() and sent over a unix socket, and several threads can
+ * use it. A program can mix calls of the library with ioctl(), read(), poll() and close() on the
+ * descriptor.
  */
 #ifndef EVPOLL_H
 #define EVPOLL_H
@@ -31,14 +36,14 @@ extern "C" {
  * @flags: EPOLL_CLOEXEC or 0
  *
  * Source: epoll_create1(2).
- * Return: a file descriptor, or -1. Errors: those of open(2) (ENOENT: the module is not loaded),
- * EINVAL (another flag).
+ * Return: a file descriptor, or -1. Errors: EINVAL (a flag other than EPOLL_CLOEXEC), and those of
+ * open(2), of which ENOENT means that the module is not loaded.
  */
 int evpoll_create1(int flags);
 
 /**
- * evpoll_create() - open an instance, as before there were flags
- * @size: greater than zero, otherwise ignored
+ * evpoll_create() - open an instance, without flags
+ * @size: must be greater than zero; its value is ignored
  *
  * Source: epoll_create(2).
  * Return: as evpoll_create1().
@@ -50,10 +55,12 @@ int evpoll_create(int size);
  * @ep: the instance
  * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
  * @fd: the file to watch
- * @event: mask and data, ignored by EPOLL_CTL_DEL. It is read here, not in the kernel: NULL is
- *	EFAULT, another bad pointer is a SIGSEGV
+ * @event: event mask and data; EPOLL_CTL_DEL ignores it
  *
- * Source: epoll_ctl(2). An unknown bit in the mask is EINVAL, which epoll ignores.
+ * The library reads @event, not the kernel. So NULL fails with EFAULT, but another bad pointer
+ * raises SIGSEGV.
+ *
+ * Source: epoll_ctl(2). epoll ignores unknown bits of the mask; evpoll fails with EINVAL.
  * Return: 0, or -1. Errors: see &struct evpoll_ctl.
  */
 int evpoll_ctl(int ep, int op, int fd, struct epoll_event *event);
@@ -61,24 +68,24 @@ int evpoll_ctl(int ep, int op, int fd, struct epoll_event *event);
 /**
  * evpoll_wait() - wait for events
  * @ep: the instance
- * @events: where they go
- * @maxevents: how many fit there, greater than zero
- * @timeout: ms; 0 does not wait, -1 (any negative number) waits for ever
+ * @events: array that receives the events
+ * @maxevents: number of elements of @events, greater than zero
+ * @timeout: in ms; 0 returns at once, a negative number waits without a limit
  *
- * A cancellation point, and so are the other calls that wait.
+ * All calls that wait are cancellation points: pthread_cancel() can end a thread in them.
  *
  * Source: epoll_wait(2).
- * Return: the number of events, 0 when the time is over, or -1. Errors: EINTR, EINVAL, EFAULT.
+ * Return: the number of events, 0 after the timeout, or -1. Errors: EINTR, EINVAL, EFAULT.
  */
 int evpoll_wait(int ep, struct epoll_event *events, int maxevents, int timeout);
 
 /**
- * evpoll_pwait() - wait for events under another signal mask
+ * evpoll_pwait() - wait for events with another signal mask
  * @ep: the instance
- * @events: where they go
- * @maxevents: how many fit there
- * @timeout: ms, as with evpoll_wait()
- * @sigmask: the mask of the wait alone; NULL leaves the mask as it is
+ * @events: array that receives the events
+ * @maxevents: number of elements of @events, greater than zero
+ * @timeout: in ms, as for evpoll_wait()
+ * @sigmask: signal mask of the thread during the call; NULL leaves the mask as it is
  *
  * Source: epoll_pwait(2).
  * Return: as evpoll_wait().
@@ -87,22 +94,26 @@ int evpoll_pwait(int ep, struct epoll_event *events, int maxevents, int timeout,
 		 const sigset_t *sigmask);
 
 /**
- * evpoll_pwait2() - wait for events, with a finer timeout
+ * evpoll_pwait2() - wait for events with a timeout in ns
  * @ep: the instance
- * @events: where they go
- * @maxevents: how many fit there
- * @timeout: s and ns; NULL waits for ever, zero does not wait
- * @sigmask: the mask of the wait alone; NULL leaves the mask as it is
+ * @events: array that receives the events
+ * @maxevents: number of elements of @events, greater than zero
+ * @timeout: in s and ns; 0 returns at once, NULL waits without a limit
+ * @sigmask: signal mask of the thread during the call; NULL leaves the mask as it is
  *
- * The kernel gets a 64-bit time, also from a program whose time_t has 32 bits.
+ * The library passes a 64-bit time to the kernel, even if the program's time_t has 32 bits.
  *
  * Source: epoll_pwait2(2).
- * Return: as evpoll_wait(); a time that is negative or has 10^9 ns or more is EINVAL.
+ * Return: as evpoll_wait(). EINVAL also if a field of @timeout is negative or tv_nsec is 10^9 or
+ * more.
  */
 int evpoll_pwait2(int ep, struct epoll_event *events, int maxevents,
 		  const struct timespec *timeout, const sigset_t *sigmask);
 
-/* A 32-bit program with -D_TIME_BITS=64 gets the function for its struct timespec. */
+/*
+ * A 32-bit program that is built with -D_TIME_BITS=64 has a larger struct timespec. It calls the
+ * function that takes this structure.
+ */
 #if defined(__USE_TIME_BITS64) && defined(__TIMESIZE) && __TIMESIZE == 32
 int evpoll_pwait2(int ep, struct epoll_event *events, int maxevents,
 		  const struct timespec *timeout, const sigset_t *sigmask)
@@ -110,55 +121,63 @@ int evpoll_pwait2(int ep, struct epoll_event *events, int maxevents,
 #endif
 
 /**
- * evpoll_ctlv() - several changes in one call
+ * evpoll_ctlv() - add, change or remove several items in one call
  * @ep: the instance
- * @changes: tried in their order, each as by evpoll_ctl(), whatever becomes of the others; each
- *	gets its result: 0, or the error as a negative number
- * @nr: how many
+ * @changes: the changes; the call sets the result of each to 0 or to a negative errno
+ * @nr: number of changes
+ *
+ * The kernel tries the changes one after the other, each as evpoll_ctl() does. A change that fails
+ * does not stop the ones after it.
  *
  * Source: EVPOLL_IOC_CTLV.
- * Return: how many failed, 0 when all went well, or -1. Errors: EFAULT (before @changes ends;
- * those before have been tried), EINVAL (@nr below zero).
+ * Return: the number of changes that failed, 0 if none did, or -1. Errors: EINVAL (@nr is
+ * negative), EFAULT (part of @changes is not accessible; the kernel has tried the changes before
+ * that part).
  */
 int evpoll_ctlv(int ep, struct evpoll_ctl *changes, int nr);
 
 /**
- * evpoll_change_wait() - change items and wait, in one call
+ * evpoll_change_wait() - change items, then wait, in one call
  * @ep: the instance
- * @changes: as with evpoll_ctlv()
- * @nr: how many, 0 is none
- * @events: where the events go
- * @maxevents: how many fit there
- * @timeout: ms, as with evpoll_wait(); it begins before the changes
- * @failed: where to put how many changes failed; NULL if that is not asked
+ * @changes: the changes, as for evpoll_ctlv()
+ * @nr: number of changes, may be 0
+ * @events: array that receives the events
+ * @maxevents: number of elements of @events, greater than zero
+ * @timeout: in ms, as for evpoll_wait(); it starts before the changes
+ * @failed: receives the number of changes that failed; may be NULL
  *
- * If a change failed the call does not sleep: it returns what is ready, which may be nothing.
- * For a finer timeout, a signal mask or min_wait see evpoll_call_wait().
+ * If a change fails, the call does not sleep. It returns the events that are ready, or 0.
+ *
+ * For a timeout in ns, a signal mask or min_wait_ns, use evpoll_call_wait().
  *
  * Source: kqueue(2), EVPOLL_IOC_WAIT.
- * Return: as evpoll_wait(); after EINTR the changes have been tried.
+ * Return: as evpoll_wait(). If it fails with EINTR, the kernel has tried the changes.
  */
 int evpoll_change_wait(int ep, struct evpoll_ctl *changes, int nr, struct epoll_event *events,
 		       int maxevents, int timeout, int *failed);
 
 /**
- * evpoll_call_wait() - EVPOLL_IOC_WAIT with all that it offers
+ * evpoll_call_wait() - wait for events with all options of EVPOLL_IOC_WAIT
  * @ep: the instance
- * @wait: see &struct evpoll_wait; what is not used must be zero
- * @size: sizeof(*@wait), as the structure may grow
+ * @wait: see &struct evpoll_wait; set the fields that you do not use to zero
+ * @size: sizeof(*@wait), because later versions of the structure may be larger
  *
- * Source: EVPOLL_IOC_WAIT; min_wait_ns is in no other call.
- * Return: as evpoll_wait(), and E2BIG when a field is set that the module does not know.
+ * This is the only call with min_wait_ns.
+ *
+ * Source: EVPOLL_IOC_WAIT.
+ * Return: as evpoll_wait(). E2BIG also, if a field is set that the module does not know.
  */
 int evpoll_call_wait(int ep, struct evpoll_wait *wait, size_t size);
 
 /**
  * evpoll_set_params() - set the read timeout, batching and moderation of an instance
  * @ep: the instance
- * @params: all of them; get them first to change one
+ * @params: the new values
+ *
+ * The call sets all parameters. To change one, call evpoll_get_params() first.
  *
  * Source: EVPOLL_IOC_SET_PARAMS.
- * Return: 0, or -1. Errors: EINVAL (a value out of its range).
+ * Return: 0, or -1. Errors: EINVAL (a value is out of its range).
  */
 static inline int evpoll_set_params(int ep, const struct evpoll_params *params)
 {
@@ -166,9 +185,9 @@ static inline int evpoll_set_params(int ep, const struct evpoll_params *params)
 }
 
 /**
- * evpoll_get_params() - what evpoll_set_params() set, or the module's defaults
+ * evpoll_get_params() - get the parameters of an instance
  * @ep: the instance
- * @params: where they go
+ * @params: receives the values; a new instance has those of the module's parameters
  *
  * Source: EVPOLL_IOC_GET_PARAMS.
  * Return: 0, or -1.
@@ -179,9 +198,9 @@ static inline int evpoll_get_params(int ep, struct evpoll_params *params)
 }
 
 /**
- * evpoll_get_stats() - what an instance has done since it was opened
+ * evpoll_get_stats() - get the counters of an instance
  * @ep: the instance
- * @stats: where it goes
+ * @stats: receives the counters, which start at zero when the instance is opened
  *
  * Source: EVPOLL_IOC_GET_STATS.
  * Return: 0, or -1.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the library and the preload library share. */
+/* Code for both libraries, libevpoll and libevpoll-preload. */
 #ifndef EVPOLL_INTERNAL_H
 #define EVPOLL_INTERNAL_H
 
@@ -14,18 +14,19 @@
 
 #define EVPOLL_DEVICE "/dev/evpoll"
 
-/* Bytes of a signal mask that the kernel knows; a sigset_t has more. */
+/* Bytes of the kernel's signal mask. The C library's sigset_t is larger. */
 #define SIGMASK_SIZE (_NSIG / 8)
 
 /*
- * A program with 32-bit time_t has another struct timespec than one with _TIME_BITS=64, whose is
- * the kernel's (which ignores the padding that tv_nsec has there).
+ * Programs of this architecture have either a 32-bit or a 64-bit time_t, and so one of two struct
+ * timespec. That of _TIME_BITS=64 is laid out as struct __kernel_timespec, except that its tv_nsec
+ * has 32 bits and 32 bits of padding. The kernel ignores this padding in 32-bit programs.
  */
 #if defined(__TIMESIZE) && __TIMESIZE == 32
 #define HAVE_TIME64
 #endif
 
-/* The kernel's time for a timeout of epoll_wait(); NULL is for ever. */
+/* Convert a timeout of epoll_wait(). NULL, for a negative one, waits without a limit. */
 static inline struct __kernel_timespec *timeout_of_ms(struct __kernel_timespec *ts, int ms)
 {
 	if (ms < 0)
@@ -35,7 +36,7 @@ static inline struct __kernel_timespec *timeout_of_ms(struct __kernel_timespec *
 	return ts;
 }
 
-/* The kernel's time for a struct timespec; NULL stays NULL. */
+/* Convert a timeout of epoll_pwait2(). NULL waits without a limit. */
 static inline struct __kernel_timespec *timeout_of(struct __kernel_timespec *ts,
 						   const struct timespec *from)
 {
@@ -55,7 +56,10 @@ static inline struct evpoll_wait wait_of(struct epoll_event *events, int maxeven
 		.timeout = (uintptr_t)timeout,
 		.sigmask = (uintptr_t)sigmask,
 		.sigsetsize = sigsetsize,
-		/* A negative one becomes too large a one: EINVAL. */
+		/*
+		 * The field is unsigned: a negative number becomes one that is too large, for which
+		 * the kernel returns EINVAL.
+		 */
 		.maxevents = maxevents,
 	};
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * libevpoll-preload: with LD_PRELOAD, the epoll instances of a program are evpoll's.
+ * libevpoll-preload: run a program that uses epoll on evpoll, without rebuilding it. With
+ * LD_PRELOAD, the functions below replace those of the C library.
  *
- * Whether a descriptor is an evpoll instance or an epoll one, only the kernel knows for sure: it
- * may come from before an exec, from another process or a dup(). So there is no table here. A call
- * goes to the kind that this process made last, and if the kernel says that the file is not of
- * that kind, to the other. A program that has made its instances itself pays for a second call
- * only where its own was wrong.
+ * A descriptor that the program passes may be an evpoll instance or an epoll instance. The library
+ * cannot keep a table of them, because a descriptor may be older than the last execve(), come from
+ * another process or be made by dup(). Only the kernel knows what it is. So each call goes to the
+ * kind of instance that this process created last, at first to evpoll. If the kernel answers that
+ * the file is not of this kind, the library repeats the call for the other kind. A program that
+ * created all its instances itself, all of one kind, pays for a second call only when its own call
+ * is wrong.
  *
- * All state is two flags and a pointer, each atomic and of no order to each other.
+ * The only state is two flags and a pointer. All three are atomic and independent, so none needs
+ * an order against the others.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,19 +35,22 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /*
- * As a wrapper that cannot do its work: see env(1), nohup(1) and timeout(1), whose program is the
- * one to choose all other numbers.
+ * Exit status if the library cannot do its work. env(1), nohup(1) and timeout(1) use the same
+ * number for their own failures, and so leave the lower ones to the program that they run.
  */
 #define EXIT_CANNOT 125
 
-/* What a mask may hold. epoll ignores any other bit, evpoll refuses it. */
+/* The bits that evpoll accepts in a mask. It refuses any other bit, which epoll ignores. */
 #define KNOWN_BITS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | 0x20 /* NVAL */ |	\
 		    EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG |	\
 		    EPOLLRDHUP | EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 
 typedef long (*syscall_fn)(long nr, ...);
 
-/* The system call that is not looked at: the C library's syscall(), which hides behind ours. */
+/*
+ * Make a system call. This is the syscall() of the C library, which the function of that name below
+ * replaces for the program.
+ */
 static long kernel(long nr, long a, long b, long c, long d, long e, long f)
 {
 	static _Atomic(syscall_fn) libc_syscall;
@@ -56,10 +63,13 @@ static long kernel(long nr, long a, long b, long c, long d, long e, long f)
 	return fn(nr, a, b, c, d, e, f);
 }
 
-/* This process's last epoll_create() found no device. */
+/* The last epoll_create() or epoll_create1() of this process could not open the device. */
 static atomic_bool without_device;
 
-/* errno says why the device cannot be opened. Returns if epoll is to do. */
+/*
+ * The device cannot be opened, errno says why. Returns if the program is to continue with epoll;
+ * with EVPOLL_PRELOAD_STRICT=1 it ends the process.
+ */
 static void device_missing(void)
 {
 	static atomic_bool said;
@@ -67,16 +77,17 @@ static void device_missing(void)
 	const char *why = strerror(errno);
 
 	/*
-	 * A program that is told by errno may try poll() instead, and a test run would pass
-	 * without evpoll.
+	 * Returning an error is not strict enough: a program may then continue with poll(), and its
+	 * tests pass without evpoll.
 	 */
 	if (strict && !strcmp(strict, "1")) {
-		dprintf(STDERR_FILENO, "libevpoll-preload: %s: %s, and epoll is not to do\n",
+		dprintf(STDERR_FILENO,
+			"libevpoll-preload: %s: %s, and EVPOLL_PRELOAD_STRICT=1 forbids epoll\n",
 			EVPOLL_DEVICE, why);
 		_exit(EXIT_CANNOT);
 	}
 	if (!atomic_exchange(&said, true))
-		dprintf(STDERR_FILENO, "libevpoll-preload: %s: %s, epoll takes its place\n",
+		dprintf(STDERR_FILENO, "libevpoll-preload: %s: %s, using epoll instead\n",
 			EVPOLL_DEVICE, why);
 }
 
@@ -85,10 +96,10 @@ static int create(int flags)
 	int saved = errno;
 	int ep;
 
-	/* Not open(), which is a cancellation point. */
+	/* open() is a cancellation point, which epoll_create1() must not be. */
 	ep = kernel(SYS_openat, AT_FDCWD, (long)EVPOLL_DEVICE,
 		    O_RDWR | (flags & EPOLL_CLOEXEC ? O_CLOEXEC : 0), 0, 0, 0);
-	/* What epoll_create1() fails with, too */
+	/* epoll_create1() has these errors too, and would fail for the same reason. */
 	if (ep < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		return -1;
 	if (ep < 0)
@@ -98,13 +109,13 @@ static int create(int flags)
 	return ep < 0 ? kernel(SYS_epoll_create1, flags, 0, 0, 0, 0, 0) : ep;
 }
 
-/* One call for either kind of instance. */
+/* A call on an instance, in two forms: as a system call of epoll and as an ioctl() of evpoll */
 struct call {
 	int ep;
-	unsigned long cmd;	/* evpoll's */
+	unsigned long cmd;	/* for evpoll: ioctl(@ep, @cmd, @arg) */
 	void *arg;
-	long nr;		/* epoll's, its first argument is @ep */
-	long args[5];
+	long nr;		/* for epoll: the system call's number */
+	long args[5];		/* its arguments after @ep */
 };
 
 static int ask(const struct call *call, bool evpoll)
@@ -122,12 +133,16 @@ static int ask_either(const struct call *call)
 	int saved = errno;
 	int n = ask(call, evpoll);
 
-	/* No instance: ENOTTY; EINVAL of epoll, whose files say it to an ioctl too, since 6.9. */
+	/*
+	 * The other kind of instance: other files fail evpoll's ioctl() with ENOTTY, and epoll's
+	 * calls fail on other files with EINVAL. Since Linux 6.9, an epoll instance fails unknown
+	 * ioctls with EINVAL.
+	 */
 	if (n != -1 || (errno != ENOTTY && errno != EINVAL))
 		return n;
 	errno = saved;
 	n = ask(call, !evpoll);
-	/* Of neither kind, which epoll calls EINVAL */
+	/* The file is neither: return epoll's error, EINVAL. */
 	if (n == -1 && errno == ENOTTY)
 		errno = EINVAL;
 	return n;
@@ -150,7 +165,10 @@ static int change(int ep, int op, int fd, struct epoll_event *event)
 			return -1;
 		}
 		ctl.events = event->events & KNOWN_BITS;
-		/* Here epoll refuses an unknown bit as well, as any that it does not expect. */
+		/*
+		 * With EPOLLEXCLUSIVE epoll does not ignore unknown bits: it accepts a few bits and
+		 * fails with EINVAL for any other. EPOLLPRI makes evpoll fail in the same way.
+		 */
 		if (event->events & EPOLLEXCLUSIVE && event->events & ~KNOWN_BITS)
 			ctl.events |= EPOLLPRI;
 		ctl.data = event->data.u64;
@@ -173,7 +191,7 @@ static int wait_for(int ep, struct epoll_event *events, int maxevents,
 	return ask_either(&call);
 }
 
-/* As epoll_wait() of the C library, a cancellation point. */
+/* A cancellation point, as epoll_wait() of the C library. See evpoll_call_wait(). */
 static int wait_cancellable(int ep, struct epoll_event *events, int maxevents,
 			    const struct __kernel_timespec *timeout, const sigset_t *sigmask)
 {
@@ -230,7 +248,7 @@ EXPORT int epoll_pwait2(int ep, struct epoll_event *events, int maxevents,
 }
 
 #ifdef HAVE_TIME64
-/* What glibc's epoll_pwait2() is called in a program with _TIME_BITS=64 */
+/* In a program with _TIME_BITS=64, glibc's epoll_pwait2() has this name. */
 EXPORT int __epoll_pwait2_time64(int ep, struct epoll_event *events, int maxevents,
 				 const struct __kernel_timespec *timeout, const sigset_t *sigmask);
 EXPORT int __epoll_pwait2_time64(int ep, struct epoll_event *events, int maxevents,
@@ -241,8 +259,9 @@ EXPORT int __epoll_pwait2_time64(int ep, struct epoll_event *events, int maxeven
 #endif
 
 /*
- * Programs and runtimes that came before their C library had a function for it use this. No
- * cancellation point. Six arguments are read whatever the call has, as the kernel does.
+ * Some programs and runtimes make epoll's calls by syscall(), because their C library has no
+ * function for them. As in the C library, this is not a cancellation point. It reads six arguments,
+ * even if the call has fewer, because only the kernel knows how many a call has.
  */
 EXPORT long syscall(long nr, ...)
 {

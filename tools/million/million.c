@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One million watched files in one instance, 500 of them active at a time: what it takes to
- * register them, what a watch costs in memory, whether a wait notices how many are watched, and
- * how all of it ends, whichever is closed first. The same with epoll beside it. Prints KTAP.
+ * Watch one million files with one instance, 500 of them active at a time. The tests measure the
+ * time to add the files, the memory of a watched file, and whether a wait takes longer because of
+ * the idle files. They also close the instance before the files, and the files before the instance.
+ * epoll does the same for comparison. Prints KTAP.
  *
- * The kernel's watchdog for soft lockups is set to its shortest time: no step here may keep a
+ * The test sets the kernel's soft lockup watchdog to its shortest time, because no step may keep a
  * processor from its other work.
  */
 #define _GNU_SOURCE
@@ -78,11 +79,11 @@ static int wait_once(enum mechanism by, int ep, struct epoll_event *ev)
 	return ioctl(ep, EVPOLL_IOC_WAIT, &wait);
 }
 
-/* Pages that the caches of the kernel's allocator have, in bytes */
+/* Size of all pages in the slab caches, in bytes */
 static long long slab_bytes(void)
 {
-	static const char format[] = "%*s %*d %*d %*d %*d %d : tunables %*d %*d %*d "
-				     ": slabdata %*d %lld";
+	static const char format[] =
+		"%*s %*d %*d %*d %*d %d : tunables %*d %*d %*d : slabdata %*d %lld";
 	FILE *f = fopen("/proc/slabinfo", "r");
 	long long sum = 0, slabs;
 	char line[512];
@@ -96,7 +97,7 @@ static long long slab_bytes(void)
 	return sum;
 }
 
-/* A line of /proc/meminfo, in bytes */
+/* The value of a line of /proc/meminfo, in bytes */
 static long long free_bytes(void)
 {
 	FILE *f = fopen("/proc/meminfo", "r");
@@ -123,13 +124,13 @@ static bool make_files(int n)
 	return true;
 }
 
-/* A line on the way, so that the host sees that it goes on. */
+/* Print the progress, so that the host sees that the test is alive. */
 static void show(enum mechanism by, const char *what, uint64_t since)
 {
 	printf("# progress %-6s %-44s %8.3f s\n", names[by], what, (now_ns() - since) / 1e9);
 }
 
-/* One file by a million numbers: its last close removes all registrations. */
+/* One file with a million descriptors: closing the last one removes all items. */
 static bool make_copies(void)
 {
 	fds[0] = eventfd(0, EFD_NONBLOCK);
@@ -154,8 +155,8 @@ static bool register_all(enum mechanism by, int ep, int n)
 }
 
 /*
- * Some files become readable, a wait returns all of them, they are read. The best of some rounds,
- * other files each time; 0 if a wait did not return just these.
+ * Make some files readable, wait for all of them and read them, in several rounds with different
+ * files. Returns the shortest time of a wait, or 0 if a wait did not return exactly these files.
  */
 static uint64_t wait_ns(enum mechanism by, int ep, int watched)
 {
@@ -180,14 +181,14 @@ static uint64_t wait_ns(enum mechanism by, int ep, int watched)
 			if ((int)ev[i].data.u64 % step != first ||
 			    read(fds[ev[i].data.u64], &one, sizeof(one)) != sizeof(one))
 				return 0;
-		/* Level-triggered: they are looked at once more, in vain. */
+		/* The next wait polls the level-triggered items again and finds nothing. */
 		if (wait_once(by, ep, ev))
 			return 0;
 	}
 	return best;
 }
 
-/* What the same waits cost in an instance that watches few */
+/* The time of the same waits in an instance that watches few files */
 static uint64_t wait_few_ns(enum mechanism by)
 {
 	int ep = create(by);
@@ -203,7 +204,7 @@ static void close_files(void)
 		close(fds[i]);
 }
 
-/* Both ways round: files that are watched, and an instance whose files are gone. */
+/* Close the files first, and close the instance first. */
 static void end(enum mechanism by, int ep, bool files_first)
 {
 	uint64_t start = now_ns();
@@ -245,7 +246,7 @@ static void measure(enum mechanism by)
 	result(few && many, names[by], "a wait returns the active ones");
 	printf("# progress %-6s a wait for 500 of 1,000,000: %.1f us, of 1,000: %.1f us\n",
 	       names[by], many / 1e3, few / 1e3);
-	/* R7, R36: far from the 1000 times that looking at each would take */
+	/* R7, R36: polling every file would take 1000 times as long */
 	result(many < 10 * few, names[by], "the cost follows those that are ready");
 	end(by, ep, false);
 

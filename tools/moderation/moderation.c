@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * moderation [-i] LOAD MODE: one row of 'make moderation'. A reader on processor 0 waits in one of
- * the modes for the events of one of the loads, which come from processor 1:
+ * moderation [-i] LOAD MODE: measure one row of 'make moderation'. A reader on processor 0 waits in
+ * one of the modes. Processor 1 makes the events of one of the loads:
  *
- *   burst64   64 files become readable in one NAPI poll, 1 us apart; and again when the reader
- *             sleeps again
- *   busy64    the same, while another thread would have the reader's processor for itself
- *   steady    100000 single events a second, each in an interrupt and a NAPI poll of its own, as
- *             from a NIC without moderation: it is in interrupts that load must be shed
- *   tcp       a process sends messages over loopback TCP, one each 50 us, on 64 connections in turn
+ *   burst64   64 files become readable in one NAPI poll, 1 us apart. The next burst starts when the
+ *             reader sleeps again.
+ *   busy64    the same, while another thread keeps the reader's processor busy
+ *   steady    100000 single events a second, each in its own interrupt and NAPI poll, as from a NIC
+ *             without interrupt moderation
+ *   tcp       a process sends a message over loopback TCP every 50 us, on 64 connections in turn
  *
- * Prints events, wakeups and voluntary context switches of the reader, p50 and p99 of the time from
- * an event to the return of the wait that reports it in ns, and us from first to last.
+ * Prints the number of events, the wakeups and voluntary context switches of the reader, p50 and
+ * p99 of the latency in ns, and the time from the first event to the last in us. The latency is the
+ * time from an event to the return of the wait that reports it.
  *
- * Wakeups are the scheduler's own count for the task, the same for all modes: each time that
- * somebody made the reader runnable (nr_wakeups, which needs kernel.sched_schedstats=1). evpoll's
- * counter would say nothing about epoll. Context switches are fewer where a wakeup comes before
- * the reader is off the processor.
+ * The wakeups are nr_wakeups of the reader: the scheduler counts each time that the task becomes
+ * runnable, if kernel.sched_schedstats=1. evpoll's own counter would not do, because epoll has
+ * none. There are fewer context switches than wakeups, because some wakeups come before the reader
+ * has left the processor.
  *
  * -i is for QEMU with -icount.
  */
 #include "../load.h"
+#include "../../selftests/evpoll_net.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define FILES 64
@@ -57,7 +57,7 @@ static const struct mode {
 struct load {
 	const char *name;
 	int events;
-	int round;		/* the reader says when it has had so many more */
+	int round;		/* events after which the reader tells the load */
 	void (*open)(void);
 	void (*start)(void);
 	int (*take)(int fd, uint64_t returned);
@@ -66,8 +66,8 @@ struct load {
 static const struct load *load;
 static struct instance ep;
 static bool sliced;
-static int fds[FILES];		/* to watch */
-static int ends[FILES];		/* where the sender writes */
+static int fds[FILES];		/* watched by the reader */
+static int ends[FILES];		/* the sender writes here */
 
 static uint64_t latency[MAX_EVENTS], first_ns, last_ns;
 static int nlatency;
@@ -75,7 +75,7 @@ static long wakeups, slept;
 static _Atomic pid_t tid;
 static sem_t done;
 
-/* Times that the caller was woken, as the scheduler counts them */
+/* How often the scheduler counted a wakeup of the caller */
 static long own_wakeups(void)
 {
 	FILE *f = fopen("/proc/thread-self/sched", "r");
@@ -91,8 +91,8 @@ static long own_wakeups(void)
 }
 
 /*
- * An event that came after the wait has returned is of an item that was reported for an older one:
- * the reader sees it now.
+ * Record the latency of an event. An event can be newer than the return of the wait: the wait then
+ * reported the file for an older event, and the reader finds the new one now.
  */
 static void sample(uint64_t event_ns, uint64_t returned)
 {
@@ -102,12 +102,12 @@ static void sample(uint64_t event_ns, uint64_t returned)
 	latency[nlatency++] = last_ns - event_ns;
 }
 
-/* Returns the events since the last read of the line. The first one's time is known. */
+/* Returns the events since the last read of the line, which has the time of the first one only. */
 static int take_line(int fd, uint64_t returned)
 {
 	struct evpoll_source_event event;
 
-	/* Taken already, together with the one before */
+	/* An earlier read took this event together with an older one. */
 	if (read(fd, &event, sizeof(event)) != sizeof(event))
 		return 0;
 	sample(event.first_ns, returned);
@@ -198,7 +198,7 @@ static void start_busy_bursts(void)
 	start_bursts();
 }
 
-/* Its own timers are slices enough. */
+/* Needs no slice(): the timers of this load are frequent enough. */
 static void start_steady(void)
 {
 	struct evpoll_source_burst burst = {
@@ -214,18 +214,14 @@ static void start_steady(void)
 
 static void open_connections(void)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-	socklen_t len = sizeof(addr);
+	struct sockaddr_in addr;
 
-	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, FILES) ||
-	    getsockname(listener, (struct sockaddr *)&addr, &len))
+	if (bind_loopback(listener, &addr) || listen(listener, FILES))
 		err(1, "loopback TCP");
 	for (int i = 0; i < FILES; i++) {
 		ends[i] = socket(AF_INET, SOCK_STREAM, 0);
-		if (connect(ends[i], (struct sockaddr *)&addr, len) ||
+		if (connect(ends[i], (struct sockaddr *)&addr, sizeof(addr)) ||
 		    setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
 			err(1, "loopback TCP");
 		fds[i] = accept(listener, NULL, NULL);
@@ -280,6 +276,9 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static const char usage[] =
+	"usage: moderation [-i] burst64|busy64|steady|tcp epoll|off|default|50us|200us|adaptive";
+
 int main(int argc, char **argv)
 {
 	const struct mode *mode = NULL;
@@ -295,7 +294,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[2], modes[i].name))
 			mode = &modes[i];
 	if (!load || !mode)
-		errx(2, "usage: moderation [-i] burst64|busy64|steady|tcp epoll|off|default|50us|200us|adaptive");
+		errx(2, "%s", usage);
 
 	ep.evpoll = mode->evpoll;
 	instance_open(&ep, mode->flags, mode->window_us);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The checker: bursts from every context on lines and an instance of its own. A line that is
- * watched must report, one that was taken out must not, whatever goes on around.
+ * The checker: bursts from every context, on lines and an instance that only it uses. A watched
+ * line must report its event. A line that was removed must not, whatever the other processes do.
  */
 #include "stress.h"
 
@@ -25,7 +25,7 @@ static bool events(const int *fd, int context, uint64_t *rnd)
 	return !ret;
 }
 
-/* Waits for an event of each line but @gone, all of them ONESHOT or edge-triggered. */
+/* Wait for one event of each line except @gone. All are ONESHOT or edge-triggered. */
 static void collect(int ep, int gone)
 {
 	long long end = now_ms() + HANG_MS;
@@ -52,7 +52,7 @@ static void collect(int ep, int gone)
 		shared->strange++;
 }
 
-/* The event of the line that is not watched may still be to come. */
+/* The event of the line that is not watched may come a moment later. */
 static bool drain(int fd)
 {
 	long long end = now_ms() + HANG_MS;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files: of every kind that wakes its wait queue from another context or in another way.
- * None of them blocks.
+ * The files: one kind for each context and each way in which a file wakes its wait queue. All files
+ * are non-blocking.
  */
 #include "stress.h"
+#include "../../selftests/evpoll_net.h"
 #include "../../selftests/evpoll_pass.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -22,7 +21,7 @@ static bool put(int fd, int at)
 	return ok;
 }
 
-/* Both ends: one at @at, one in its neighbour's place. */
+/* Put one end at @at, and the other end at the number after it. */
 static bool put_two(const int *fd, int at)
 {
 	int beside = at + 1 < FIRST_FD + FILES ? at + 1 : FIRST_FD + INSTANCES;
@@ -51,29 +50,11 @@ static bool new_socketpair(int at, uint64_t *rnd)
 	return !socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fd) && put_two(fd, at);
 }
 
-static bool bind_loopback(int fd, struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-
-	*addr = (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	return fd >= 0 && !bind(fd, (struct sockaddr *)addr, len) &&
-	       !getsockname(fd, (struct sockaddr *)addr, &len);
-}
-
-/* Connected to itself: what is written to it wakes it in softirq. */
+/* A write to it wakes it in softirq. */
 static bool new_udp(int at, uint64_t *rnd)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	struct sockaddr_in addr;
-
 	(void)rnd;
-	if (bind_loopback(fd, &addr) && !connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return put(fd, at);
-	close(fd);
-	return false;
+	return put(udp_to_itself(), at);
 }
 
 static bool new_tcp(int at, uint64_t *rnd)
@@ -85,10 +66,10 @@ static bool new_tcp(int at, uint64_t *rnd)
 
 	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	fd[1] = -1;
-	ok = bind_loopback(listener, &addr) && !listen(listener, 1);
+	ok = !bind_loopback(listener, &addr) && !listen(listener, 1);
 	if (ok)
 		connect(fd[0], (struct sockaddr *)&addr, sizeof(addr));
-	/* On loopback the handshake is over when connect() returns. */
+	/* On the loopback the handshake ends before connect() returns. */
 	fcntl(listener, F_SETFL, O_NONBLOCK);
 	if (ok)
 		fd[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
@@ -126,7 +107,7 @@ static bool new_pty(int at, uint64_t *rnd)
 	return put_two(fd, at);
 }
 
-/* Its wait queue belongs to the process that is woken, and dies with it (POLLFREE). */
+/* A signalfd uses a wait queue of the process. It is freed with the process (POLLFREE). */
 static bool new_signalfd(int at, uint64_t *rnd)
 {
 	sigset_t set;
@@ -155,7 +136,7 @@ static bool new_epoll(int at, uint64_t *rnd)
 bool set_params(int ep, uint64_t *rnd)
 {
 	struct evpoll_params params = {
-		/* read() always ends */
+		/* never 0, so that read() always returns */
 		.read_timeout_ns = 1 + random_below(rnd, 20000000),
 		.flags = random_below(rnd, 8),
 		.budget = random_below(rnd, 65),
@@ -203,7 +184,7 @@ bool send_file(uint64_t *rnd)
 	return !send_fd(shared->sock[0], fd);
 }
 
-/* @at: where to put it, or -1: nowhere */
+/* @at: the number that the file gets; -1: close it */
 bool receive_file(int at)
 {
 	int fd = recv_fd(shared->sock[1]);

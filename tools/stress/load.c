@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The loader. For a module in use the others go on as they are: it is only unloaded when nobody has
- * an instance, but all else goes on then, closing files that were watched and events for them.
+ * The loader. A module in use cannot be unloaded, so the workers first close all their instances.
+ * Their other operations continue during the unload: they close files that were watched, and make
+ * events for such files.
  */
 #include "stress.h"
 
@@ -14,7 +15,7 @@ static int load(void)
 	return ret;
 }
 
-/* Until the end: workers that have ended leave instances on their way in the socket. */
+/* Try until it works: a worker that has ended may have left an instance in flight in the socket. */
 static bool unload(void)
 {
 	long long end = now_ms() + HANG_MS;
@@ -36,7 +37,7 @@ void load_and_unload(uint64_t seed)
 	uint64_t rnd = seed;
 
 	while (!shared->stop) {
-		/* in vain: it is in use */
+		/* fails if the module is in use */
 		syscall(SYS_delete_module, "evpoll", O_NONBLOCK);
 		load();
 		usleep(500000 + random_below(&rnd, 4000000));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The operations. They are random, and so many fail: a change to a file that is no instance, an
- * ADD of what is there, a DEL of what is not. None of that is looked at here; what counts is
- * that the kernel lives, and the checker's events.
+ * The operations. Many of them fail, because they are random: a change to a file that is not an
+ * instance, an ADD of a file that is watched, a DEL of one that is not. The stress test does not
+ * check their results. It checks that the kernel survives, and that the checker gets its events.
  */
 #include "stress.h"
 
@@ -18,13 +18,13 @@ static struct evpoll_ctl random_change(uint64_t *rnd)
 		0, 0, 0, EPOLLET, EPOLLET, EPOLLONESHOT, EPOLLONESHOT | EPOLLET, EPOLLEXCLUSIVE,
 		EPOLLEXCLUSIVE | EPOLLET, EPOLLWAKEUP,
 	};
-	/* more come than go: closing takes some away */
+	/* more ADD than DEL, because close() removes items too */
 	static const uint32_t change[] = { EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD,
 					   EPOLL_CTL_MOD, EPOLL_CTL_DEL };
 
 	return (struct evpoll_ctl){
 		.op = change[random_below(rnd, 5)],
-		/* one in eight builds a graph of instances */
+		/* one in eight watches an instance, which builds a graph of instances */
 		.fd = one_in(rnd, 8) ? random_instance(rnd) : random_fd(rnd),
 		.events = (one_in(rnd, 4) ? EPOLLIN | EPOLLOUT : EPOLLIN) |
 			  flags[random_below(rnd, sizeof(flags) / sizeof(flags[0]))],
@@ -42,7 +42,7 @@ static bool op_file(uint64_t *rnd)
 	return new_file(FIRST_FD + INSTANCES + random_below(rnd, FILES - INSTANCES), rnd);
 }
 
-/* Closes what was there, and makes another number for a file that may be watched. */
+/* dup2(): closes the old file, and gives another number to a file that may be watched. */
 static bool op_dup(uint64_t *rnd)
 {
 	return !shared->quiet && dup2(random_fd(rnd), random_fd(rnd)) >= 0;
@@ -112,7 +112,7 @@ static bool op_poll(uint64_t *rnd)
 	return poll(fds, 8, random_below(rnd, 5)) >= 0;
 }
 
-/* epoll that watches instances, and waits */
+/* An epoll instance that watches instances, and a wait in it */
 static bool op_epoll(uint64_t *rnd)
 {
 	struct epoll_event ev = { .events = EPOLLIN | (one_in(rnd, 2) ? EPOLLET : 0) };
@@ -127,7 +127,7 @@ static bool op_params(uint64_t *rnd)
 	return set_params(random_instance(rnd), rnd);
 }
 
-/* Events from process context, and from softirq by way of sockets */
+/* Events from process context, and from softirq if the file is a socket */
 static bool op_write(uint64_t *rnd)
 {
 	uint64_t n = 1;
@@ -143,7 +143,7 @@ static bool op_drain(uint64_t *rnd)
 		    sizeof(buf)) > 0;
 }
 
-/* Events from any context: those files of a few that are lines */
+/* Events from any context, for the lines among a few files */
 static bool op_burst(uint64_t *rnd)
 {
 	struct evpoll_source_burst burst = {
@@ -159,7 +159,7 @@ static bool op_burst(uint64_t *rnd)
 		struct evpoll_source_burst none = { .cpu = -2 };
 		int fd = random_fd(rnd);
 
-		/* EINVAL is a line's word */
+		/* a line refuses this CPU with EINVAL, other files fail in another way */
 		if (ioctl(fd, EVPOLL_SOURCE_IOC_BURST, &none) && errno == EINVAL)
 			fds[burst.nr++] = fd;
 	}
@@ -183,7 +183,7 @@ static bool op_receive(uint64_t *rnd)
 	return !shared->quiet && receive_file(random_fd(rnd));
 }
 
-/* What shows the state of instances to others */
+/* The files that show the state of instances */
 static bool op_look(uint64_t *rnd)
 {
 	int ep = random_instance(rnd), fd;
@@ -199,14 +199,14 @@ static bool op_look(uint64_t *rnd)
 	return n > 0;
 }
 
-/* In a child, that shares all files: does something, or waits until it is killed. */
+/* In a child, which shares all files: do an operation, or wait to be killed. */
 static void child(uint64_t *rnd, pid_t parent, bool waits)
 {
 	struct thread_state state = { 0 };
 	struct epoll_event event;
 	struct evpoll_wait wait = { .events = (uintptr_t)&event, .maxevents = 1 };
 
-	/* It may be the worker that is killed. */
+	/* The kernel ends the child if its parent, the worker, is killed. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
@@ -279,8 +279,8 @@ static int random_op(uint64_t *rnd)
 }
 
 /*
- * Some operations come again and again, with the same random numbers: races of a few instructions
- * need two tasks that do nothing else for a while.
+ * Do a random operation. Some operations are repeated many times with the same random numbers: to
+ * hit a race of a few instructions, two tasks must do nothing else for a while.
  */
 void step(struct thread_state *state, uint64_t *rnd)
 {

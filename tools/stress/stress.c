@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The supervisor: starts the others, kills workers, shows that it lives, looks for tasks that hang,
- * and ends it after DURATION seconds. Prints KTAP.
+ * The supervisor: starts the other processes, kills workers, prints the progress, looks for tasks
+ * that hang, and ends the test after DURATION seconds. Prints KTAP.
  */
 #include "stress.h"
 
@@ -86,7 +86,7 @@ static void show_stacks(pid_t pid)
 		closedir(dir);
 }
 
-/* Each thread must come to its next operation. */
+/* Check that each thread has begun another operation. */
 static void look_for_hangs(void)
 {
 	static unsigned long seen[PROCESSES][THREADS];
@@ -108,7 +108,7 @@ static void look_for_hangs(void)
 		}
 }
 
-static void progress(long long start)
+static void print_progress(long long start)
 {
 	printf("# progress %3lld s: %lu operations, %lu rounds of events, %lu kills, %lu loads\n",
 	       (now_ms() - start) / 1000, steps(), shared->rounds, kills, shared->loads);
@@ -125,13 +125,13 @@ static void supervise(long long duration_ms, uint64_t *rnd)
 		look_for_hangs();
 		if (now_ms() - shown >= PROGRESS_MS) {
 			shown += PROGRESS_MS;
-			progress(start);
+			print_progress(start);
 		}
 	}
-	progress(start);
+	print_progress(start);
 }
 
-/* Ends as it should, or is shown and killed. */
+/* Wait for the process to end. Show it and kill it if it does not. */
 static bool ends(const char *name, pid_t pid)
 {
 	long long end = now_ms() + HANG_MS;
@@ -192,13 +192,14 @@ static void prepare(uint64_t *rnd)
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, shared->sock)) {
+	if (shared == MAP_FAILED ||
+	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, shared->sock)) {
 		printf("Bail out! %s\n", strerror(errno));
 		exit(1);
 	}
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);	/* of terminals that close */
-	/* For signalfd; waits that have it in their mask end with it. */
+	signal(SIGHUP, SIG_IGN);	/* from terminals that are closed */
+	/* For signalfd. It also ends the waits whose signal mask does not block it. */
 	signal(SIGUSR2, ignore);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);

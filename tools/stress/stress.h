@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * stress: everything at once, on files that all share.
+ * stress: all operations at the same time, on files that all processes share.
  *
- * The supervisor (stress.c) keeps some processes going. Each (work.c) has threads that do
- * random operations (ops.c) on random ones of its files (files.c), and now and then one is killed
- * in the middle of it. The loader (load.c) unloads and loads the module whenever nobody has
- * an instance; for that it asks all others to be without one for a moment. The checker
- * (check.c) has files of its own, and sees to it that the noise costs it no event.
+ * The supervisor (stress.c) starts worker processes (work.c), and replaces those that end. The
+ * threads of a worker do random operations (ops.c) on random files (files.c). From time to time the
+ * supervisor kills a worker in the middle of an operation. The loader (load.c) unloads the module
+ * and loads it again; for that, it asks all workers to close their instances for a moment. The
+ * checker (check.c) uses files of its own, and checks that it loses no event meanwhile.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -41,13 +41,13 @@
 #define THREADS 4
 #define MAX_OPS 32
 
-/* An operation that takes longer hangs: none waits for more than some ms. */
+/* ms; an operation that takes longer hangs, because none waits for more than some ms. */
 #define HANG_MS 90000
 
 /**
- * struct thread_state - a thread of a worker, as the supervisor sees it
- * @steps: operations begun
- * @op: the current one, in ops[]
+ * struct thread_state - what a thread of a worker tells the supervisor
+ * @steps: number of operations that it has begun
+ * @op: the current operation, an index of ops[]
  */
 struct thread_state {
 	_Atomic unsigned long steps;
@@ -55,17 +55,17 @@ struct thread_state {
 };
 
 /**
- * struct shared - what all processes share
- * @stop: the end
- * @quiet: the loader wants all instances closed, and none opened
- * @sock: a unix socket pair, over which files go to other processes
- * @done: operations that succeeded, by their place in ops[]
- * @threads: of the worker processes
- * @loads: how often the module was loaded again
- * @rounds: of the checker
- * @lost: its events that did not come
- * @strange: events that should not have come
- * @stuck: the module could not be unloaded, though nobody should have an instance
+ * struct shared - memory that all processes share
+ * @stop: all processes end
+ * @quiet: workers close all instances and open none, because the loader asks for it
+ * @sock: a unix socket pair, over which processes pass files to each other
+ * @done: number of operations that succeeded, by their index of ops[]
+ * @threads: the threads of the workers
+ * @loads: how often the loader loaded the module
+ * @rounds: rounds of the checker
+ * @lost: events that the checker missed
+ * @strange: events that the checker got and should not have
+ * @stuck: the module could not be unloaded, although all instances should be closed
  */
 struct shared {
 	_Atomic bool stop;
@@ -84,10 +84,10 @@ extern struct shared *shared;
 
 /**
  * struct op - an operation
- * @name: as shown
- * @weight: how often it comes, compared with the others
- * @fn: does it; whether it succeeded, which it need not
- * @again: is worth doing many times in a row
+ * @name: its name in the output
+ * @weight: how often it is chosen, in relation to the other operations
+ * @fn: do it, and return whether it succeeded
+ * @again: repeat it many times in a row now and then
  */
 struct op {
 	const char *name;
@@ -99,11 +99,11 @@ struct op {
 extern const struct op ops[];
 extern const int nr_ops;
 
-/* The files of a process are at fixed numbers; the first ones are instances, mostly. */
+/* The files of a process have fixed numbers. Most of the first ones are instances. */
 #define FIRST_FD 100
 #define FILES 64
 #define INSTANCES 12
-/* Made by the supervisor: all processes have these same files, at first. */
+/* The supervisor opens the first files, so that all processes inherit the same ones. */
 #define COMMON 32
 
 static inline long long now_ms(void)
@@ -134,8 +134,9 @@ static inline bool one_in(uint64_t *rnd, unsigned int n)
 }
 
 /*
- * Every other time the one whose turn it is, for a while and for all tasks: what races, races for
- * the same thing. Each number has its turn, and with primes, each pair.
+ * Half of the time a random number, otherwise the hot number of the moment. It is the same for all
+ * tasks for @turn_ms, so that they race for the same file. Each number becomes hot in turn. Callers
+ * use different primes for @turn_ms, so that each pair of numbers is hot together some time.
  */
 static inline unsigned int random_or_hot(uint64_t *rnd, unsigned int n, unsigned int turn_ms)
 {
@@ -149,7 +150,7 @@ static inline int random_fd(uint64_t *rnd)
 
 static inline int random_instance(uint64_t *rnd)
 {
-	/* or something that is none */
+	/* or another file */
 	return one_in(rnd, 16) ? random_fd(rnd) :
 				 FIRST_FD + (int)random_or_hot(rnd, INSTANCES, 307);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A worker: a process whose threads do one operation after the other, on the same files. */
+/* A worker: a process whose threads do one operation after another on the same files. */
 #include "stress.h"
 
 #include <pthread.h>
@@ -10,7 +10,10 @@ static struct {
 	uint64_t rnd;
 } threads[THREADS];
 
-/* For the loader: no instance in any place, nor on its way. Others may still put one there. */
+/*
+ * Close all instances for the loader, also those in flight in the socket. Other threads may still
+ * add one.
+ */
 static void close_instances(void)
 {
 	while (receive_file(-1))

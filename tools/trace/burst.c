@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * burst: 64 files become readable in NAPI context on processor 1, as a NIC's packets make
- * sockets, and a reader on processor 0 sleeps for them. What 'make trace' records; also a load to
- * try knobs with:
+ * burst: 64 files become readable in NAPI context on processor 1, like sockets that receive packets
+ * from a NIC. A reader on processor 0 sleeps until they do. 'make trace' records this load. It is
+ * also useful to try parameters:
  *
  *   burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched
  *
- * Without -s the 64 events come in one NAPI poll, 1 us apart; with it one by one. Without -w
- * evpoll has the defaults of the module. Each round is marked in the trace, and counted in the
- * line at the end. -i is for QEMU with -icount.
+ * Without -s, the 64 events come in one NAPI poll, 1 us apart. With -s, each event comes in its own
+ * interrupt. Without -w, evpoll uses the defaults of the module. The program writes a mark into the
+ * trace for each round, and prints the number of rounds at the end. -i is for QEMU with -icount.
  */
 #include "../load.h"
 
@@ -26,7 +26,7 @@ static long waits, slept;
 static _Atomic pid_t tid;
 static sem_t ready, done;
 
-/* Into the trace, if one is recorded. */
+/* Write a mark into the trace, if one is being recorded. */
 __attribute__((format(printf, 1, 2)))
 static void mark(const char *format, ...)
 {
@@ -85,6 +85,9 @@ static void report(const char *mode)
 	printf("\n");
 }
 
+static const char usage[] =
+	"usage: burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched";
+
 int main(int argc, char **argv)
 {
 	struct evpoll_source_burst burst = {
@@ -110,7 +113,7 @@ int main(int argc, char **argv)
 	}
 	mode = argv[optind];
 	if (!mode || (strcmp(mode, "epoll") && strcmp(mode, "evpoll") && strcmp(mode, "unbatched")))
-		errx(2, "usage: burst [-i] [-r ROUNDS] [-s SPACING_US] [-w WINDOW_US] epoll|evpoll|unbatched");
+		errx(2, "%s", usage);
 
 	burst.cpu = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	marker = open("/sys/kernel/tracing/trace_marker", O_WRONLY);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Run the fuzzer (selftests/fuzz.c) in the VM for DURATION seconds, from SEED on, or one program
 # of it with PROGRAM=file.
-. "$(dirname "$0")/lib.sh"
-. "$top/qemu/guest.sh"
+. "$(dirname "$0")/../shared/lib.sh"
+. "$shared/run-tests.sh"
 
 name=${KERNELS:-6.12}
 name=${name%% *}
@@ -17,17 +17,17 @@ case $duration$seed in
 esac
 one_at_a_time
 mkdir -p "$dir"
-sh "$top/qemu/setup.sh" check
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/kernel.sh" "$name"
-TEST=fuzz sh "$top/qemu/selftests.sh" "$dir/tests"
+sh "$shared/setup.sh" check
+sh "$shared/qemu.sh"
+sh "$shared/kernel.sh" "$name"
+TEST=fuzz sh "$shared/selftests.sh" "$dir/tests"
 [ -z "${PROGRAM:-}" ] || cp "$PROGRAM" "$dir/tests/program" || exit
-sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
+sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
 
 say BOOT "$name"
 status=0
 APPEND="${APPEND:-} duration=$duration seed=$seed" LIMIT=${LIMIT:-$((duration * 2 + 300))} \
-	sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" fuzz \
+	sh "$shared/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" fuzz \
 	-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
 console "$dir/console.log"
 is_clean "$dir/console.log" || status=1

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Run programs that know nothing of evpoll on it, and those that test the libraries, on each kernel
 # of KERNELS: tools/conformance/. TEST= runs one of them.
-. "$(dirname "$0")/lib.sh"
-. "$top/qemu/guest.sh"
-. "$top/qemu/carry.sh"
+. "$(dirname "$0")/../shared/lib.sh"
+. "$shared/run-tests.sh"
+. "$shared/carry.sh"
 
 kernels=${KERNELS:-6.12}
 [ -z "${KERNEL:-}" ] || kernels=custom
@@ -51,12 +51,12 @@ compile_32()
 }
 
 one_at_a_time
-sh "$top/qemu/setup.sh" conformance
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/servers.sh"
-sh "$top/qemu/kselftest.sh" $version
+sh "$shared/setup.sh" conformance
+sh "$shared/qemu.sh"
+sh "$shared/servers.sh"
+sh "$shared/kselftest.sh" $version
 for name in $kernels; do
-	sh "$top/qemu/kernel.sh" "$name"
+	sh "$shared/kernel.sh" "$name"
 done
 
 known="wakeup api api32 preload library library32 library32_time64 redis memcached nginx"
@@ -69,7 +69,7 @@ for test in $wanted; do
 done
 # Seconds for a test: epoll_wakeup_test is run twice.
 echo timeout=1200 > "$work/tests/settings"
-# shellcheck disable=SC2034 # for guest.sh
+# shellcheck disable=SC2034 # for run-tests.sh
 limit=${LIMIT:-1300}
 
 say BUILD "libevpoll, tests"
@@ -91,7 +91,7 @@ cp "$out/lib/libevpoll-preload.so" "$root/servers"
 
 for name in $kernels; do
 	mkdir -p "$work/$name"
-	sh "$top/qemu/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests" "$root"
+	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests" "$root"
 done
 
 : > "$work/totals"

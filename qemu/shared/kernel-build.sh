@@ -12,8 +12,8 @@ build=$dir/build
 source=$out/source/linux-source-$version
 
 one_at_a_time
-sh "$top/qemu/setup.sh" debug
-sh "$top/qemu/source.sh" "$version"
+sh "$shared/setup.sh" debug
+sh "$shared/source.sh" "$version"
 
 fragments="$top/qemu/configs/base.config $top/selftests/config $top/qemu/configs/$name.config"
 variables=$(grep -s '^[A-Z]' "$top/qemu/configs/$name.make" || true)

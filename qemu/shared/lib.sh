@@ -2,7 +2,10 @@
 # Sourced by every script of the lab: where things are, and how to speak.
 set -eu
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+# The scripts are two folders below the top, in qemu/commands or qemu/shared.
+top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck disable=SC2034 # for the scripts
+shared=$top/qemu/shared
 mkdir -p "${OUT:=$top/out}" || exit 1
 out=$(cd "$OUT" && pwd)
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Count wakeups and measure latency of epoll and evpoll under the same loads: tools/moderation/.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}
 name=${name%% *}
@@ -10,11 +10,11 @@ dir=$out/moderation
 
 one_at_a_time
 mkdir -p "$dir/guest"
-sh "$top/qemu/setup.sh" run
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/kernel.sh" "$name"
+sh "$shared/setup.sh" run
+sh "$shared/qemu.sh"
+sh "$shared/kernel.sh" "$name"
 cp "$top/tools/moderation/record" "$dir/guest"
-sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/guest"
+sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$dir/guest"
 
 # With -icount, see trace.sh. With processors that really run at the same time, this machine's load
 # would be in each figure, and 100000 interrupts a second are more than the guest can take.
@@ -22,7 +22,7 @@ say BOOT "$name"
 rm -f "$dir/results.tsv" "$dir/status"
 {
 	status=0
-	ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-1200} sh "$top/qemu/boot.sh" \
+	ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-1200} sh "$shared/boot.sh" \
 		"$out/kernels/$name/bzImage" "$dir/initramfs" record -icount shift=0,sleep=off \
 		-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
 	echo "status $status"

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh run|check|conformance|debug|trace|bench: install what that needs and this machine lacks.
+# setup.sh run|check|lint|conformance|debug|trace|bench: install what that needs and this machine lacks.
 . "$(dirname "$0")/lib.sh"
 
 run="gcc make libc6-dev libelf-dev cpio busybox-static qemu-system-x86 debian-archive-keyring"
 check="$run gcc-multilib xz-utils"	# a 32-bit test; linux-source for the kselftest harness
+lint="gcc make libc6-dev libelf-dev xz-utils debian-archive-keyring perl sparse shellcheck codespell"
 conformance="$check pkgconf"	# finds the library as it is installed
 debug="$check flex bison bc libssl-dev"	# a kernel of our own
 trace="$run trace-cmd librsvg2-bin fonts-dejavu-core"	# recorded with this machine's trace-cmd
@@ -13,11 +14,12 @@ bench="$run gnuplot-nox"
 case ${1:-} in
 run)	wanted=$run ;;
 check)	wanted=$check ;;
+lint)	wanted=$lint ;;
 conformance) wanted=$conformance ;;
 debug)	wanted=$debug ;;
 trace)	wanted=$trace ;;
 bench)	wanted=$bench ;;
-*)	die "usage: setup.sh run|check|conformance|debug|trace|bench" ;;
+*)	die "usage: setup.sh run|check|lint|conformance|debug|trace|bench" ;;
 esac
 
 [ "$(uname -m)" = x86_64 ] || die "the lab needs an x86-64 machine, this one is $(uname -m)"

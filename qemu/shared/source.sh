@@ -9,7 +9,7 @@ one_at_a_time
 [ -e "$dir/$package.tar.xz" ] && exit 0
 need_space 600 "$out"
 
-. "$top/qemu/apt.sh"
+. "$shared/apt.sh"
 apt_setup bookworm bookworm-security trixie-backports
 
 rm -rf "$dir/$package.new"

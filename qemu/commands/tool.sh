@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # tool.sh stress|million: run that program of tools/ on each kernel of KERNELS, as check.sh runs the
 # selftests, and say how it went.
-. "$(dirname "$0")/lib.sh"
-. "$top/qemu/guest.sh"
+. "$(dirname "$0")/../shared/lib.sh"
+. "$shared/run-tests.sh"
 
 tool=${1:?usage: tool.sh stress|million}
 duration=${DURATION:-60}
@@ -18,12 +18,12 @@ esac
 work=$out/$tool
 
 one_at_a_time
-# shellcheck disable=SC2034 # for guest.sh
+# shellcheck disable=SC2034 # for run-tests.sh
 limit=${LIMIT:-180}
-sh "$top/qemu/setup.sh" check
-sh "$top/qemu/qemu.sh"
+sh "$shared/setup.sh" check
+sh "$shared/qemu.sh"
 for name in $kernels; do
-	sh "$top/qemu/kernel.sh" "$name"
+	sh "$shared/kernel.sh" "$name"
 done
 say BUILD "$tool"
 rm -rf "$work/tests"
@@ -34,7 +34,7 @@ gcc -O2 -g -Wall -static -pthread -I"$top/uapi" -I"$top/selftests" -o "$work/tes
 echo "timeout=$((duration + 900))" > "$work/tests/settings"
 for name in $kernels; do
 	mkdir -p "$work/$name"
-	sh "$top/qemu/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests"
+	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests"
 done
 
 # To the guest's init, and so to the tool

@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # shell.sh [gdb]: boot to a shell with evpoll.ko loaded and the selftests in /tests.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}
 name=${name%% *}
 [ -z "${KERNEL:-}" ] || name=custom
 dir=$out/shell
 
-sh "$top/qemu/setup.sh" check
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/selftests.sh" "$dir/tests"
-sh "$top/qemu/kernel.sh" "$name"
-sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
+sh "$shared/setup.sh" check
+sh "$shared/qemu.sh"
+sh "$shared/selftests.sh" "$dir/tests"
+sh "$shared/kernel.sh" "$name"
+sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$dir/tests"
 
 if [ "${1:-}" = gdb ]; then
 	kdir=$out/kernels/$name/build
@@ -27,5 +27,5 @@ if [ "${1:-}" = gdb ]; then
 fi
 
 say BOOT "$name ('poweroff' or Ctrl-A x ends it)"
-APPEND="TERM=${TERM:-linux} ${APPEND:-}" sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" shell \
+APPEND="TERM=${TERM:-linux} ${APPEND:-}" sh "$shared/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" shell \
 	-serial mon:stdio "$@"

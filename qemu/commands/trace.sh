@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Record the way of events through epoll and evpoll in the VM, and draw it: tools/trace/.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}
 name=${name%% *}
@@ -10,9 +10,9 @@ dir=$out/trace
 guest=$dir/guest
 
 one_at_a_time
-sh "$top/qemu/setup.sh" trace
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/kernel.sh" "$name"
+sh "$shared/setup.sh" trace
+sh "$shared/qemu.sh"
+sh "$shared/kernel.sh" "$name"
 
 # This machine's trace-cmd, with the libraries that it needs
 rm -rf "$guest"
@@ -23,14 +23,14 @@ ldd "$guest/trace-cmd" | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' |
 		cp "$library" "$guest"
 	done
 mv "$guest"/ld-linux* "$guest/ld.so"
-sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$guest"
+sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$guest"
 
 # With -icount an instruction is a nanosecond of the guest's time, whatever else this machine does.
 # Processors run in turn, in slices that two of the four keep short: see slice() in tools/load.h.
 say BOOT "$name"
 rm -f "$dir"/trace.dat "$dir"/report.txt "$dir"/*.svg "$dir"/*.png
 status=0
-ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-300} sh "$top/qemu/boot.sh" \
+ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-300} sh "$shared/boot.sh" \
 	"$out/kernels/$name/bzImage" "$dir/initramfs" record -icount shift=0,sleep=off \
 	-serial "file:$dir/console.log" -serial "file:$dir/record.log" \
 	-serial "file:$dir/trace.dat" < /dev/null || status=$?

@@ -10,7 +10,7 @@ one_at_a_time
 [ -d "$dir" ] && exit 0
 
 tarball=$out/source/linux-source-$version.tar.xz
-sh "$top/qemu/source.sh" "$version"
+sh "$shared/source.sh" "$version"
 
 say EXTRACT "kselftest of linux-source-$version"
 tree=linux-source-$version/tools/testing/selftests

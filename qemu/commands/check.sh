@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Run the selftests on each kernel of KERNELS and say how it went; TEST= runs one file of them.
-. "$(dirname "$0")/lib.sh"
-. "$top/qemu/guest.sh"
+. "$(dirname "$0")/../shared/lib.sh"
+. "$shared/run-tests.sh"
 
 kernels=${KERNELS:-6.1 6.12}
 [ -z "${KERNEL:-}" ] || kernels=custom
@@ -10,17 +10,17 @@ work=$out/check
 
 one_at_a_time
 . "$top/selftests/settings"
-# shellcheck disable=SC2034 # for guest.sh
+# shellcheck disable=SC2034 # for run-tests.sh
 limit=${LIMIT:-$((timeout + 60))}
-sh "$top/qemu/setup.sh" check
-sh "$top/qemu/qemu.sh"
+sh "$shared/setup.sh" check
+sh "$shared/qemu.sh"
 for name in $kernels; do
-	sh "$top/qemu/kernel.sh" "$name"
+	sh "$shared/kernel.sh" "$name"
 done
-sh "$top/qemu/selftests.sh" "$work/tests"
+sh "$shared/selftests.sh" "$work/tests"
 for name in $kernels; do
 	mkdir -p "$work/$name"
-	sh "$top/qemu/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests"
+	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests"
 done
 
 : > "$work/totals"

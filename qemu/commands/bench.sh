@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Measure in the VM, write results.tsv, plots and a report: tools/bench/.
-. "$(dirname "$0")/lib.sh"
-. "$top/qemu/carry.sh"
+. "$(dirname "$0")/../shared/lib.sh"
+. "$shared/carry.sh"
 
 name=${KERNELS:-6.12}
 name=${name%% *}
@@ -12,9 +12,9 @@ guest=$dir/guest
 root=$dir/root
 
 one_at_a_time
-sh "$top/qemu/setup.sh" bench
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/kernel.sh" "$name"
+sh "$shared/setup.sh" bench
+sh "$shared/qemu.sh"
+sh "$shared/kernel.sh" "$name"
 
 rm -rf "$guest" "$root"
 mkdir -p "$guest"
@@ -22,12 +22,12 @@ gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$guest/bench" "$top"/tools/benc
 cp "$top/tools/bench/run" "$guest"
 
 # Servers to measure, in a root of their own, with the library that gives them evpoll for epoll
-sh "$top/qemu/servers.sh"
+sh "$shared/servers.sh"
 build_library "$out/lib"
 mkdir -p "$root/servers"
 cp -a "$out/servers/." "$root/servers"
 cp "$out/lib/libevpoll-preload.so" "$root/servers"
-sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" "$guest" "$root"
+sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$guest" "$root"
 
 # boot MODE QEMU-OPTION...: the results of that mode
 boot()
@@ -38,7 +38,7 @@ boot()
 	{
 		status=0
 		APPEND="MODE=$mode CASE=${CASE:-} QUICK=${QUICK:-} ${APPEND:-}" LIMIT=${LIMIT:-1500} \
-			sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" bench \
+			sh "$shared/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" bench \
 			-serial "file:$dir/$mode-console.log" -serial stdio "$@" < /dev/null || status=$?
 		echo "# ended with $status"
 	} | tr -d '\r' | tee "$dir/$mode.log" | awk -F '\t' -v results="$dir/$mode.tsv" '

@@ -262,7 +262,7 @@ int main(void)
 	five_steps();
 	messages = echo_server();
 	closing();
-	printf("\nevpoll works: LT and ET as in epoll(7), %ld TCP messages through one fd, EOF at close.\n",
-	       messages);
+	printf("\nevpoll works: LT and ET as in epoll(7), ");
+	printf("%ld TCP messages through one fd, EOF at close.\n", messages);
 	return 0;
 }

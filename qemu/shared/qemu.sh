@@ -15,7 +15,7 @@ one_at_a_time
 new=$out/qemu.new
 unpack()
 {
-	. "$top/qemu/apt.sh"
+	. "$shared/apt.sh"
 	apt_setup bookworm-backports &&
 		rm -rf "$new" && mkdir "$new" && cd "$new" &&
 		fetch qemu-system-x86 qemu-system-common qemu-system-data seabios &&

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Run CMD= in the VM with evpoll.ko loaded, and exit with its status: 128 + n when signal n ended
 # it, 124 when it took longer than LIMIT seconds, 125 when the guest did not come so far.
-. "$(dirname "$0")/lib.sh"
-. "$top/qemu/carry.sh"
+. "$(dirname "$0")/../shared/lib.sh"
+. "$shared/carry.sh"
 exec 3>&1 >&2	# stdout is the program's
 
 [ "${CMD:-}" ] || die "what is to run? Give CMD='program args'"
@@ -20,9 +20,9 @@ dir=$out/vm-run
 root=$dir/root
 
 one_at_a_time
-sh "$top/qemu/setup.sh" run
-sh "$top/qemu/qemu.sh"
-sh "$top/qemu/kernel.sh" "$name"
+sh "$shared/setup.sh" run
+sh "$shared/qemu.sh"
+sh "$shared/kernel.sh" "$name"
 
 say CARRY "$program${FILES:+ $FILES}"
 rm -rf "$dir"
@@ -46,11 +46,11 @@ done
 	echo "$program${CMD#"$word"}"
 } > "$root/vm-run"
 
-sh "$top/qemu/initramfs.sh" "$name" "$dir/initramfs" '' "$root"
+sh "$shared/initramfs.sh" "$name" "$dir/initramfs" '' "$root"
 
 say BOOT "$name"
 status=0
-LIMIT=${LIMIT:-300} sh "$top/qemu/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" vm_run \
+LIMIT=${LIMIT:-300} sh "$shared/boot.sh" "$out/kernels/$name/bzImage" "$dir/initramfs" vm_run \
 	-serial "file:$dir/console.log" -serial stdio -serial "file:$dir/status" \
 	< /dev/null >&3 || status=$?
 case $status in

@@ -7,7 +7,7 @@ folder=$1
 tests=$out/tests
 mkdir -p "$tests"
 one_at_a_time
-sh "$top/qemu/kselftest.sh"
+sh "$shared/kselftest.sh"
 
 selftests()
 {

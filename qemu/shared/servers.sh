@@ -12,7 +12,7 @@ one_at_a_time
 [ -d "$dir" ] && exit 0
 need_space 500 "$out"
 
-. "$top/qemu/apt.sh"
+. "$shared/apt.sh"
 apt_setup bookworm bookworm-security
 
 # Of all that they depend on, the libraries; what is for installing them is not wanted.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vm-exit [STATUS]: end the virtual machine, there and then. STATUS goes to the host through
- * QEMU's isa-debug-exit, which turns the value v into the exit status 2 * v + 1. qemu/boot.sh
- * undoes that; 16 is added so that no status looks like an error of QEMU itself.
+ * vm-exit [STATUS]: end the virtual machine at once. STATUS goes to the host through QEMU's
+ * isa-debug-exit, which turns the value v into the exit status 2 * v + 1. qemu/shared/boot.sh
+ * computes STATUS from that. vm-exit adds 16, so that no status looks like an error of QEMU itself.
  */
 #include <stdlib.h>
 #include <stdio.h>

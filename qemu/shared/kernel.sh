@@ -19,7 +19,7 @@ case $name in
 6.1)		flavour=cloud-amd64 ;;
 6.12)		flavour=6.12-cloud-amd64 ;;
 6.12-rt)	flavour=6.12-rt-amd64 ;;
-debug | kcsan)	exec sh "$top/qemu/kernel-build.sh" "$name" ;;
+debug | kcsan)	exec sh "$shared/kernel-build.sh" "$name" ;;
 *)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug kcsan; for your own set KERNEL= and KDIR=" ;;
 esac
 
@@ -27,7 +27,7 @@ one_at_a_time
 [ -e "$dir/bzImage" ] && exit 0
 need_space 800 "$out"
 
-. "$top/qemu/apt.sh"
+. "$shared/apt.sh"
 apt_setup bookworm bookworm-security
 
 headers=$(depends "linux-headers-$flavour" linux-headers-)

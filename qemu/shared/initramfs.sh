@@ -9,7 +9,7 @@ archive=$2
 tests=${3:-}
 more=${4:-}
 
-sh "$top/qemu/module.sh" "$kdir"
+sh "$shared/modules.sh" "$kdir"
 build=$out/build/$(cat "$kdir/include/config/kernel.release")
 
 root=$archive.d
@@ -20,13 +20,13 @@ program()
 {
 	gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$root/bin/${1##*/}" "$top/$1.c"
 }
-program qemu/vm-exit
-program qemu/demo
+program qemu/guest/vm-exit
+program qemu/guest/demo
 program tools/trace/burst
 program tools/moderation/moderation
 cp "$top/tools/evpollstat" "$root/bin"
 cp "$(command -v busybox)" "$root/bin/busybox"
-cp "$top/qemu/init" "$root/init"
+cp "$top/qemu/guest/init" "$root/init"
 chmod +x "$root/init"
 for module in evpoll selftests/modules/evpoll_source; do
 	strip --strip-debug -o "$root/${module##*/}.ko" "$build/$module.ko"

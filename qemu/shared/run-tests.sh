@@ -20,7 +20,7 @@ console()
 {
 	# fault.c has the making of a cache fail, and kmem_cache_create() says where it was called.
 	sed '/kmem_cache_create[a-z_]*(evpoll_item) failed/,/<\/TASK>/{ /Call Trace:/d; }' "$1" |
-		busybox awk -v races="$1.races" -f "$top/qemu/kcsan.awk" > "$1.scan"
+		busybox awk -v races="$1.races" -f "$shared/kcsan.awk" > "$1.scan"
 	if [ -s "$1.races" ]; then
 		printf '# progress %s data races of the kernel alone, see %s\n' \
 			"$(grep -c KCSAN: "$1.races")" "$1.races"
@@ -73,7 +73,7 @@ run()
 	watchdog "$dir" 2> /dev/null &
 	{
 		status=0
-		LIMIT=0 sh "$top/qemu/boot.sh" "$out/kernels/$1/bzImage" "$dir/initramfs" check \
+		LIMIT=0 sh "$shared/boot.sh" "$out/kernels/$1/bzImage" "$dir/initramfs" check \
 			-serial "file:$dir/console.log" -serial stdio -pidfile "$dir/pid" \
 			-monitor "pipe:$dir/monitor" < /dev/null || status=$?
 		rm -f "$dir/pid"
@@ -81,7 +81,7 @@ run()
 		console "$dir/console.log"
 		ending $status "$dir"
 		printf '# end console 0 0\n'
-	} | tee "$dir/ktap.log" | busybox awk -v totals="$work/totals" -f "$top/qemu/ktap.awk"
+	} | tee "$dir/ktap.log" | busybox awk -v totals="$work/totals" -f "$shared/ktap.awk"
 }
 
 # The last line: how it went on all kernels, and the status
