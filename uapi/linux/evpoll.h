@@ -6,6 +6,9 @@
  * &struct epoll_event with the EPOLL* flags of <sys/epoll.h>, or of <linux/eventpoll.h>, which
  * defines the same. They mean what epoll_ctl(2) and epoll_wait(2) say.
  *
+ * An *item* is one registration of a file. When the file wakes its wait queue, the item's *wake
+ * callback* makes the item *pending*. A *flush* makes pending items *ready*, and wakes a reader.
+ *
  * read(2) on the instance waits for events and fills the buffer with whole &struct epoll_event.
  * The number of events is the number of bytes returned, divided by the size of one event. Errors:
  *
