@@ -2,8 +2,9 @@
 /*
  * EPOLLWAKEUP: the system does not suspend between an event and the next wait.
  *
- * An item with EPOLLWAKEUP has a wakeup source, which is active while the item is pending or ready. The
- * instance has another one, which is active while a scan has taken such items, so that there is no gap.
+ * An item with EPOLLWAKEUP has a wakeup source, which is active while the item is pending or ready.
+ * The instance has another one, which is active while a scan has taken such items, so that there is
+ * no gap.
  */
 #include <linux/capability.h>
 #include <linux/dcache.h>
@@ -86,8 +87,9 @@ void evpoll_awake_stay(struct evpoll_extra *extra)
 }
 
 /*
- * The source of the instance keeps the system awake from here to the end of the scan. Runs before the scan
- * clears EVPOLL_QUEUED, so before a wake callback can activate the item's source again.
+ * The source of the instance keeps the system awake from here to the end of the scan. Call it
+ * before EVPOLL_QUEUED is cleared. After that a wake callback may activate the item's own source
+ * again.
  */
 void evpoll_awake_hand_over(struct evpoll_item *item)
 {
@@ -96,8 +98,8 @@ void evpoll_awake_hand_over(struct evpoll_item *item)
 	if (!ws)
 		return;
 	/*
-	 * Other tasks may change @active at the same time. That does not matter, because the source was
-	 * activated when the item was queued, and a lock has ordered that before this read.
+	 * Other tasks may change @active at the same time. That does not matter, because the source
+	 * was activated when the item was queued, and a lock has ordered that before this read.
 	 */
 	if (data_race((bool)ws->active))
 		__pm_stay_awake(evpoll_of(item)->ws);

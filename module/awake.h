@@ -7,13 +7,16 @@
 
 #include "evpoll.h"
 
-/* CTL: the mask without EPOLLWAKEUP if the caller lacks CAP_BLOCK_SUSPEND. */
+/*
+ * CTL: the mask without EPOLLWAKEUP if the caller lacks CAP_BLOCK_SUSPEND, or the kernel lacks
+ * CONFIG_PM_SLEEP.
+ */
 __poll_t evpoll_awake_allowed(__poll_t events);
 
 /* CTL: gives the item a wakeup source, or takes it away. Returns 0 or -ENOMEM. */
 int evpoll_awake_set(struct evpoll_item *item, bool on);
 
-/* The part of evpoll_stay_awake() for an item that may have a wakeup source. */
+/* Called by evpoll_stay_awake() only: the rare case of an item that may have a wakeup source. */
 void evpoll_awake_stay(struct evpoll_extra *extra);
 
 /* A scan takes the item: its wakeup source ends, and that of the instance takes over. */
@@ -31,7 +34,9 @@ void evpoll_awake_queue_work(struct work_struct *work);
 int evpoll_awake_init(void);
 void evpoll_awake_exit(void);
 
-/* The item becomes pending or ready: keeps the system awake if the item asks for it. Any context. */
+/*
+ * The item becomes pending or ready: keeps the system awake if the item asks for it. Any context.
+ */
 static inline void evpoll_stay_awake(struct evpoll_item *item)
 {
 	/* Pairs with smp_store_release() in evpoll_extra_get(). */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The first stage of an event: the watched file wakes its wait queue, which calls the wake callback of
- * each wait entry there. This file also adds wait entries to these queues and removes them.
+ * The first stage of an event: the watched file wakes its wait queue, which calls the wake callback
+ * of each wait entry there. This file also adds wait entries to these queues and removes them.
  */
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
 #include "callback.h"
 #include "extra.h"
 #include "pending.h"
@@ -33,8 +36,8 @@ static bool evpoll_wants(__poll_t events, __poll_t what)
 }
 
 /*
- * May the waker's exclusive wakeup end with this instance, because a waiter of it will handle all
- * that happened? Then no other instance has to be woken. The rule is that of ep_poll_callback() in
+ * Can this instance consume the exclusive wakeup? Yes if the waiter that it wakes handles all that
+ * happened, so that no other instance has to be woken. The rule is that of ep_poll_callback() in
  * fs/eventpoll.c.
  */
 static bool evpoll_takes_exclusive(__poll_t events, __poll_t what)
@@ -45,8 +48,8 @@ static bool evpoll_takes_exclusive(__poll_t events, __poll_t what)
 }
 
 /*
- * Queues the item for an event in its mask. Returns whether the exclusive wakeup ends here, which only
- * matters with EPOLLEXCLUSIVE.
+ * Queues the item for an event in its mask. Returns whether the exclusive wakeup ends here, which
+ * only matters with EPOLLEXCLUSIVE.
  */
 static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_t events,
 					       __poll_t what, int sync)
@@ -61,8 +64,8 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	/* A full barrier, see EVPOLL_QUEUED. */
 	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
 	/*
-	 * An exclusive wakeup must not wait for a flush: the waker has to know now whether a waiter was
-	 * woken, because otherwise it goes on to another instance.
+	 * An exclusive wakeup must not wait for a flush: the waker has to know now whether a waiter
+	 * was woken, because otherwise it goes on to another instance.
 	 */
 	if (events & EPOLLEXCLUSIVE)
 		return evpoll_queue_ready(item, queued, uring, wakeup) &&
@@ -74,8 +77,8 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	/*
 	 * The item was ready already, but an edge-triggered poller wants to hear of each event. If
 	 * the item is pending, the flush will wake pollers. Checking without pollers.lock is safe:
-	 * a poller queues itself before it scans, and the smp_mb() in evpoll_scan_take() orders that
-	 * scan against the test_and_set_bit() above.
+	 * a poller queues itself before it scans, and the smp_mb() in evpoll_scan_take() orders
+	 * that scan against the test_and_set_bit() above.
 	 */
 	else if (waitqueue_active(&ep->pollers) && !test_bit(EVPOLL_PENDING, &item->state))
 		evpoll_wake_pollers(ep, item, uring);
@@ -83,10 +86,9 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 }
 
 /*
- * POLLFREE: the wait queue is about to be freed. list_del_init() leaves the entry in a state that a
- * remove_wait_queue() which has read @head already can still work on. The store comes last, because
- * evpoll_remove_wait_entry() does not wait for this callback once it reads NULL, and the item may be
- * freed then.
+ * POLLFREE: the wait queue is about to be freed. Use list_del_init(), because a remove_wait_queue()
+ * that has read @head may still run on the entry. The store comes last: once
+ * evpoll_remove_wait_entry() reads NULL, the item may be freed.
  */
 static void evpoll_pollfree(struct evpoll_entry *entry)
 {

@@ -8,8 +8,8 @@
 #include "evpoll.h"
 
 /*
- * ADD: puts the item onto the wait queues of its file, and makes it ready if it has an event already.
- * Returns 0 or -ENOMEM, in which case the item may be on some of the queues.
+ * ADD: puts the item onto the wait queues of its file, and makes it ready if it has an event
+ * already. Returns 0 or -ENOMEM, in which case the item may be on some of the queues.
  */
 int evpoll_add_wait_entries(struct evpoll_item *item);
 

@@ -4,11 +4,12 @@
  *
  * __fput() tells epoll of the close through file->f_ep. A module has nothing like that, so it hooks
  * a function there with ftrace, as live patching and tracers do. FTRACE_OPS_FL_PERMANENT keeps
- * kernel.ftrace_enabled=0 from disabling the hook. FTRACE_OPS_FL_RECURSION is not set, because nothing
- * in the hook closes a file, and ftrace would turn preemption off to guard against recursion.
+ * kernel.ftrace_enabled=0 from disabling the hook. FTRACE_OPS_FL_RECURSION is not set, because
+ * nothing in the hook closes a file, and ftrace would turn preemption off to guard against
+ * recursion.
  *
- * So the hook runs in process context and can be preempted, like its caller. PREEMPT_RT needs that to
- * take a spinlock_t. The hook must not sleep on purpose: ftrace frees its trampoline after
+ * So the hook runs in process context and can be preempted, like its caller. PREEMPT_RT needs that
+ * to take a spinlock_t. The hook must not sleep on purpose: ftrace frees its trampoline after
  * synchronize_rcu_tasks(), which assumes that a task which sleeps has left the trampoline.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -30,15 +31,20 @@ static noinline void evpoll_release_items(struct file *file)
 	struct evpoll_item *item;
 	bool preempt_on;
 
-	/* A failed open may leave a file that looks like an instance and has none. */
+	/*
+	 * Check FMODE_OPENED first: after a failed open, f_op may be NULL or its module may be
+	 * gone, and evpoll_watched_first() reads f_op. Such a file may also look like an instance
+	 * that it does not have.
+	 */
 	if (!(file->f_mode & FMODE_OPENED) || !evpoll_watched_first(file))
 		return;
 	atomic_inc(&evpoll_in_hook);
 	/*
-	 * If another tracer hooks the same function, ftrace calls all hooks in a loop with preemption
-	 * off. PREEMPT_RT may have to sleep for a spinlock_t, so enable preemption there. That is
-	 * safe: the caller of the hooked function may sleep, and ftrace disables preemption only to
-	 * protect its walk over the hooks. The walk is at this hook, which stays registered.
+	 * If another tracer hooks the same function, ftrace calls all hooks in a loop with
+	 * preemption off. PREEMPT_RT may have to sleep for a spinlock_t, so enable preemption
+	 * there. That is safe: the caller of the hooked function may sleep, and ftrace disables
+	 * preemption only to protect its walk over the hooks. The walk is at this hook, which stays
+	 * registered.
 	 */
 	preempt_on = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
 	if (preempt_on)
@@ -76,17 +82,17 @@ static struct ftrace_ops evpoll_fput_ops = {
  * The functions to hook, the better one first. Both have the file as their first argument.
  *
  * __fput() alone calls locks_remove_file(), for every file that was opened, before ->release. That
- * function is in another source file, so the compiler cannot inline a part of it. __fput() is a static
- * function that begins with a test, and the compiler may move that test into its callers, with a copy
- * of the function that the hook would miss. It is for kernels without file locks and for kernels
- * built with LTO.
+ * function is in another source file, so the compiler cannot inline a part of it. __fput() is a
+ * static function that begins with a test, and the compiler may move that test into its callers,
+ * with a copy of the function that the hook would miss. It is for kernels without file locks and
+ * for kernels built with LTO.
  */
 static char * const evpoll_fput_names[] = { "locks_remove_file", "__fput" };
 
 /*
- * If ftrace has no memory for the entry, it adds nothing to the filter and reports success
- * (match_records() only fails to match). An empty filter means all functions of the kernel, so check
- * for it: all empty filters are the same object.
+ * If ftrace has no memory for the entry, it adds nothing to the filter and may report success,
+ * because kernels such as 6.1 take the -ENOMEM of match_records() for a match. An empty filter
+ * means all functions of the kernel, so check for it: all empty filters are the same object.
  */
 static int evpoll_set_filter(char *name)
 {
@@ -134,8 +140,8 @@ void evpoll_close_exit(void)
 {
 	/*
 	 * On PREEMPT_RT such a task may sleep for a lock, and unregister_ftrace_function() does not
-	 * wait for tasks that sleep. It cannot wake this one at the end either, because a wakeup
-	 * takes a lock too.
+	 * wait for sleepers. So poll the counter. The hook cannot wake this task at its end,
+	 * because a wakeup takes a lock itself.
 	 */
 	while (atomic_read(&evpoll_in_hook))
 		msleep(20);

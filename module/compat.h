@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between the kernels that evpoll supports, 6.1 to 7.3. All other files are written for
- * the newest kernel.
+ * The differences between the kernels that evpoll supports, 6.1 to 7.3. All other files are written
+ * for the newest kernel.
  */
 #ifndef EVPOLL_COMPAT_H
 #define EVPOLL_COMPAT_H
@@ -16,8 +16,8 @@
 #include <linux/version.h>
 
 /*
- * 6.12 made struct fd opaque (88a2f6468d01). Some older trees have the change as well, so test for the
- * macro and not for the version.
+ * 6.12 made struct fd opaque (88a2f6468d01). Some older trees have the change as well, so test for
+ * the macro and not for the version.
  */
 #ifndef fd_file
 #define fd_file(f) ((f).file)
@@ -27,8 +27,8 @@
 #endif
 
 /*
- * 6.10 added this macro. Without the attribute, a kernel that clears the stack clears these variables too,
- * which costs time and does no harm.
+ * 6.10 added this macro, and some stable kernels have it too. Without the attribute, a kernel that
+ * clears the stack clears these variables too, which costs time and does no harm.
  */
 #ifndef __uninitialized
 #if __has_attribute(__uninitialized__)
@@ -39,9 +39,9 @@
 #endif
 
 /*
- * Gets a reference on a file, unless the last one is gone and __fput() is running or will run. The caller
- * knows that the file is still in memory and still the same file. get_file_active() would check that
- * as well, and is not needed. 6.13 changed the type of the counter.
+ * Gets a reference on a file, unless the last one is gone and __fput() is running or will run. The
+ * caller knows that the file is still in memory and still the same file. get_file_active() would
+ * check that as well, and is not needed. 6.13 changed the type of the counter.
  */
 static inline bool compat_file_tryget(struct file *file)
 {
@@ -53,9 +53,9 @@ static inline bool compat_file_tryget(struct file *file)
 }
 
 /*
- * A SLAB_TYPESAFE_BY_RCU cache: the memory of a freed object stays an object of this cache for an RCU grace
- * period. From 6.12 on the caller chooses the field that the allocator's pointer may overwrite in a free
- * object. Before, the pointer has space of its own behind the object.
+ * A SLAB_TYPESAFE_BY_RCU cache: the memory of a freed object stays an object of this cache for an
+ * RCU grace period. From 6.12 on the caller chooses the field that the allocator's pointer may
+ * overwrite in a free object. Before, the pointer has space of its own behind the object.
  */
 static inline struct kmem_cache *compat_kmem_cache_rcu(const char *name, unsigned int size,
 						       unsigned int freeptr_offset,
@@ -73,7 +73,9 @@ static inline struct kmem_cache *compat_kmem_cache_rcu(const char *name, unsigne
 #endif
 }
 
-/* 6.10 added alloc_netdev_dummy() (f8cbf6bde4c8), and later kernels accept no other dummy device. */
+/*
+ * 6.10 added alloc_netdev_dummy() (f8cbf6bde4c8), and later kernels accept no other dummy device.
+ */
 static inline struct net_device *compat_alloc_netdev_dummy(void)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
@@ -97,8 +99,8 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 }
 
 /*
- * From 6.2 on a hook reads arguments from ftrace_regs (94d095ffa0e1), if the architecture saves them there
- * for every hook. If not, the hook has to ask for the full registers.
+ * From 6.2 on a hook reads arguments from ftrace_regs (94d095ffa0e1), if the architecture saves
+ * them there for every hook. If not, the hook has to ask for the full registers.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && defined(CONFIG_DYNAMIC_FTRACE_WITH_ARGS)
 #define COMPAT_FTRACE_OPS_FL_ARGS 0

@@ -8,8 +8,8 @@
 #include <linux/uaccess.h>
 
 /*
- * Reads @size bytes, a constant, word by word. For a structure of a few words this is done before the
- * string instruction of copy_from_user() would have started. @from need not be aligned.
+ * Reads @size bytes, a constant, word by word. For a structure of a few words this is done before
+ * the string instruction of copy_from_user() would have started. @from need not be aligned.
  */
 static __always_inline int evpoll_copy_words(void *to, const void __user *from, size_t size)
 {

@@ -2,8 +2,8 @@
 /*
  * EVPOLL_IOC_CTL: adds, changes and removes registrations.
  *
- * The checks are in the order of do_epoll_ctl() in fs/eventpoll.c, so that a call with several faults
- * fails with the same error as there.
+ * The checks are in the order of do_epoll_ctl() in fs/eventpoll.c, so that a call with several
+ * faults fails with the same error as there.
  */
 #include <linux/err.h>
 #include <linux/magic.h>
@@ -20,8 +20,9 @@
 #include "trace.h"
 
 /*
- * The bits that a mask may have. epoll ignores other bits. evpoll refuses them, so that a later version
- * can give them a meaning, and because wakers use some of them to tell the wake callback something.
+ * The bits that a mask may have. epoll ignores other bits. evpoll refuses them, so that a later
+ * version can give them a meaning, and because wakers use some of them to tell the wake callback
+ * something.
  */
 #define EVPOLL_KNOWN_BITS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLNVAL | \
 			   EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | \
@@ -32,8 +33,9 @@
 				  EPOLLET | EPOLLEXCLUSIVE)
 
 /*
- * Is the file an epoll instance? Its file operations are private to fs/eventpoll.c, so compare the name of
- * its anonymous inode. Only fs/eventpoll.c uses this name, and user space cannot make such an inode.
+ * Is the file an epoll instance? Its file operations are private to fs/eventpoll.c, so compare the
+ * name of its anonymous inode. Only fs/eventpoll.c uses this name, and user space cannot make such
+ * an inode.
  */
 static bool is_epoll_file(const struct file *file)
 {
@@ -74,8 +76,8 @@ err_remove:
 }
 
 /*
- * noinline, because the poll table on its stack makes the compiler add a stack guard, which ADD and DEL
- * need not pay for.
+ * noinline, because the poll table on its stack makes the compiler add a stack guard, which ADD and
+ * DEL need not pay for.
  */
 static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
 {
@@ -87,9 +89,9 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	/* Without memory the item has no wakeup source, and MOD succeeds. epoll does the same. */
 	evpoll_awake_set(item, item->events & EPOLLWAKEUP);
 	/*
-	 * Orders the new mask before the poll. Either the wake callback sees the new mask, or the poll
-	 * sees what the waker did. Pairs with the barrier that a waker has between its new state and
-	 * the check of its wait queue, see wq_has_sleeper().
+	 * Orders the new mask before the poll. Either the wake callback sees the new mask, or the
+	 * poll sees what the waker did. Pairs with the barrier that a waker has between its new
+	 * state and the check of its wait queue, see wq_has_sleeper().
 	 */
 	smp_mb();
 	init_poll_funcptr(&pt, NULL);
@@ -145,8 +147,8 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	if (evpoll_exclusive_is_wrong(ctl, target))
 		return -EINVAL;
 	/*
-	 * A cycle through both epoll and evpoll would be invisible to the checks of each, and ->poll
-	 * would recurse until the stack overflows. So refuse epoll below evpoll.
+	 * A cycle through both epoll and evpoll would be invisible to the checks of each, and
+	 * ->poll would recurse until the stack overflows. So refuse epoll below evpoll.
 	 */
 	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(target))
 		return -ELOOP;
@@ -159,8 +161,8 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 }
 
 /*
- * @target: the file of @ctl's descriptor, or NULL if it has none. Corrects @ctl to what takes effect: no
- * mask for DEL, no EPOLLWAKEUP without the right to it.
+ * @target: the file of @ctl's descriptor, or NULL if it has none. Corrects @ctl to what takes
+ *	effect: no mask for DEL, no EPOLLWAKEUP without the right to it.
  */
 static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
 					      struct evpoll_ctl *ctl)

@@ -10,8 +10,8 @@
 #include "ctlv.h"
 
 /*
- * Tries the next change. It counts as tried even if its result cannot be written afterwards, because it
- * may have taken effect.
+ * Tries the next change. It counts as tried even if its result cannot be written afterwards,
+ * because it may have taken effect.
  */
 static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 {

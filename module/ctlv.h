@@ -8,8 +8,8 @@
 #include "evpoll.h"
 
 /*
- * Tries all changes, and writes to @to how many were tried and how many failed. Returns how many failed,
- * or an error.
+ * Tries all changes, and writes to @to how many were tried and how many failed. Returns how many
+ * failed, or an error.
  */
 long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to);
 

@@ -13,13 +13,14 @@
 #include "file.h"
 #include "flush.h"
 #include "poll.h"
+#include "ready.h"
 #include "scan.h"
 #include "stats.h"
 #include "trace.h"
 
 /*
- * Items that a scan takes at a time: enough to take waiters.lock rarely, and few enough that not many
- * files have a reference that delays their end.
+ * Items that a delivery takes at once. More would save locking. Fewer would hold fewer references,
+ * which delay the end of a file that is closed meanwhile.
  */
 #define EVPOLL_CHUNK 16
 
@@ -51,8 +52,8 @@ efault:
 static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t revents)
 {
 	/*
-	 * 0 without EVPOLL_LATENCY. Also 0 for a level-triggered item that is reported again, so that
-	 * each event of a wake callback counts once.
+	 * 0 without EVPOLL_LATENCY. Also 0 for a level-triggered item that is reported again, so
+	 * that each event of a wake callback counts once.
 	 */
 	if (queued_ns)
 		evpoll_count_latency(evpoll_of(item), queued_ns);
@@ -100,8 +101,8 @@ static noinline void evpoll_undo_taken(const struct evpoll_taken *taken, int n)
 }
 
 /*
- * Delivers the next few items, and returns how many events it wrote to @to. After a fault it polls no
- * further file, because ->poll of some files tells a change once, and the answer would be lost.
+ * Delivers the next few items, and returns how many events it wrote to @to. After a fault it polls
+ * no further file, because ->poll of some files tells a change once, and the answer would be lost.
  */
 static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
 						struct epoll_event __user *to, int max,

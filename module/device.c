@@ -2,6 +2,7 @@
 /*
  * The file /dev/evpoll: each open makes an instance, and the last close releases it.
  */
+#include <linux/err.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -31,8 +32,8 @@ static int evpoll_open(struct inode *inode, struct file *file)
 }
 
 /*
- * Removes one item of the tree. Returns false when the tree is empty. If __fput() of the item's file is
- * running, the close hook removes the item, which has left the tree here.
+ * Removes one item of the tree. Returns false when the tree is empty. If __fput() of the item's
+ * file is running, the close hook removes the item, which has left the tree here.
  */
 static bool evpoll_remove_one(struct evpoll *ep)
 {
@@ -74,8 +75,8 @@ static int evpoll_release(struct inode *inode, struct file *file)
 }
 
 /*
- * Prints the item after (@watched, @fd) as one line, in epoll's format, and moves the pair to it. Returns
- * false when there is none.
+ * Prints the item after (@watched, @fd) as one line, in epoll's format, and moves the pair to it.
+ * Returns false when there is none.
  */
 static bool evpoll_show_next(struct seq_file *m, struct evpoll *ep, struct file **watched,
 			     int *fd)

@@ -2,10 +2,10 @@
 /*
  * evpoll - an eventpoll that can be loaded
  *
- * Start here. This header has what every file of the module relies on: the words, the path of
- * an event, the locking and lifetime rules, and the structures. Each stage has a header of its own
+ * Start here. This header has what every file of the module relies on: the words, the path of an
+ * event, the locking and lifetime rules, and the structures. Each stage has a header of its own
  * with the functions that other stages call. A file includes the headers of the stages that it
- * hands over to, so its includes say where an event goes next.
+ * calls, so its includes say what it hands over to.
  *
  * Words
  * -----
@@ -58,17 +58,25 @@
  *                              |
  *                          deliver.c    copies the event to user memory         mtx
  *
- * A reader that is awake flushes before it scans, so it never waits for NAPI or for a window.
+ * The left branch runs in the wake callback itself, so the queue lock is held there up to ready.c.
+ * Some events take a short cut to ready.c: with EPOLLEXCLUSIVE or EVPOLL_UNBATCHED from callback.c,
+ * and from pending.c if nothing else is pending. A poller scans as a reader does, from ->poll of
+ * the instance in poll.c. Whoever scans flushes first, so a reader that is awake never waits for
+ * NAPI or for a window.
  *
  * Around the path: device.c and ioctl.c are the file /dev/evpoll, ctl.c and ctlv.c change
  * registrations, item.c makes and removes items, watched.c finds the items of a file, close.c
  * removes them when the file is closed, nest.c bounds instances that watch instances, instance.c
  * allocates and frees an instance, limits.c counts watches, awake.c does EPOLLWAKEUP, stats.c
- * and trace.h show what happens.
+ * and trace.h show what happens. main.c loads the module, refuse.c takes its place on a kernel that
+ * lacks an option, and compat.h has the differences between kernels. copy.h, extra.h and file.h are
+ * small helpers.
  *
- * Calls go along this path, or from these files to it. One call comes back, and only within poll.c:
- * a watched file can be an instance, so polling it scans that instance and polls its files. See
- * evpoll_item_poll().
+ * The waker's side calls downwards, from callback.c to ready.c. The reader's side calls from wait.c
+ * to deliver.c, which calls scan.c and poll.c; it also calls flush.c before a scan, and ready.c to
+ * wake the next waiter. No call goes back, except that two calls recurse over nested instances,
+ * because a watched file can be an instance: a poll goes down (evpoll_item_poll()), and a wakeup of
+ * pollers goes up, through the wait queue of the instance (evpoll_wake_pollers()).
  *
  * Locking
  * -------
@@ -89,8 +97,9 @@
  *                                  it, see evpoll_wake_pollers()
  *
  * These do not nest in one another: tree_lock, a wait queue's lock, and f_lock or watchers_lock;
- * nor do waiters.lock and pollers.lock. The users in limits.c have a lock of their own, and so
- * have the buckets of the table in watched.c, which are taken inside f_lock.
+ * nor do waiters.lock and pollers.lock of the same instance. The users in limits.c and the list of
+ * instances in stats.c have locks of their own, which stand alone. The buckets of the table in
+ * watched.c have locks that are taken inside f_lock.
  *
  * Lifetime
  * --------
@@ -106,30 +115,36 @@
  *     the last reference is gone.
  *   - The close hook, which runs after the last reference is gone.
  *
- * So the two kinds exclude each other without a lock. Callers with a reference exclude each other
- * by evpoll.mtx; a release needs no mutex because nobody else has the instance any more.
+ * A third kind may look, but not remove: a caller that holds tree_lock and finds the item in the
+ * tree, and a wake callback, which runs under the lock of its wait queue. The close hook cannot
+ * finish before them, because it takes the same locks.
+ *
+ * The first two kinds exclude each other without a lock. Callers with a reference exclude each
+ * other by evpoll.mtx; a release needs no mutex because nobody else has the instance any more.
+ * Different instances meet only in the list of the file's items, under f_lock or watchers_lock.
  *
  * compat_file_tryget() needs the memory of the item and of the file. Both are there for a caller
- * that holds waiters.lock and finds the item on a list, or holds tree_lock and finds it in the tree:
- * a removal takes the item off under these locks, and the close hook removes all items before
+ * that holds waiters.lock and finds the item on a list, or holds tree_lock and finds it in the
+ * tree: a removal takes the item off under these locks, and the close hook removes all items before
  * the file is freed.
  *
  * evpoll_item_remove() follows the path of an event. It takes the item off the wait queues, so that
- * no wake callback runs any more; then off the pending and ready lists; then out of the table
- * of watched files and the tree. After that the memory may become another item at once. A lookup in
+ * no wake callback runs any more; then off the pending and ready lists; then out of the table of
+ * watched files and the tree. After that the memory may become another item at once. A lookup in
  * the table that began earlier may still read @watched and @file of that memory, because a lookup
- * holds f_lock of its own file only. The cache is SLAB_TYPESAFE_BY_RCU for this reason, and
- * evpoll_watched_first() tells how the lookup notices.
+ * holds f_lock of its own file only. The cache is SLAB_TYPESAFE_BY_RCU for this reason.
+ * evpoll_replaced in watched.c explains how the lookup notices.
  *
- * An instance is freed when its file, its items, NAPI and the timer have dropped their references
- * with evpoll_put(). So the instance of an item exists for a caller that holds the lock of the
- * list that the item is on.
+ * An instance is freed when its file, its items, NAPI, the timer and the walks of nest.c have
+ * dropped their references with evpoll_put(). So the instance of an item exists for a caller that
+ * holds f_lock or watchers_lock and finds the item among the items of its file.
  */
 #ifndef EVPOLL_H
 #define EVPOLL_H
 
 #include <linux/atomic.h>
-#include <linux/bitmap.h>
+
+
 #include <linux/capability.h>	/* 6.1's eventpoll.h needs this and fs.h */
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -173,7 +188,7 @@ enum {
 	 * bit is about to put it there. While the bit is set, a wake callback need not queue
 	 * the item: whoever clears the bit polls the file afterwards, or removes the item.
 	 *
-	 * Two full barriers pair: test_and_set_bit() in evpoll_wake_item() orders the file's new
+	 * Two full barriers pair: test_and_set_bit() in evpoll_queue_event() orders the file's new
 	 * state before the bit, and the smp_mb() in evpoll_scan_take() and in evpoll_scan_remove()
 	 * orders the clearing of the bit before the poll of the file.
 	 */
@@ -234,7 +249,7 @@ struct evpoll_item {
 
 /* Bits of evpoll_pending.state */
 enum {
-	/* The list is in evpoll_napi.scheduled of its CPU, and has a reference on the instance. */
+	/* In evpoll_napi.scheduled or .batch of its CPU, with a reference on the instance. */
 	EVPOLL_SCHEDULED,
 };
 
@@ -245,7 +260,7 @@ enum {
  * @batch: items that a flush has taken from @items, the oldest first, and not moved to the ready
  *	list yet; waiters.lock
  * @state: the bits above; atomic
- * @scheduled: in evpoll_napi.scheduled; lock-free
+ * @scheduled: in evpoll_napi.scheduled or .batch; lock-free
  * @ep: the instance; constant
  * @cpu: the CPU; constant
  * @stats: what happened on this CPU; this_cpu_add()
@@ -272,7 +287,7 @@ enum {
  * @waiters: wait queue of the waiters. Its lock, waiters.lock, also protects the ready list
  * @ready: the ready list, the oldest item first; waiters.lock
  * @scan: the items of the scan that is running; waiters.lock, filled under @mtx
- * @cursor: the last item that this scan has polled and that stays in @scan, or &@scan;
+ * @cursor: the last item that this scan has taken and that stays in @scan, or &@scan;
  *	waiters.lock. evpoll_scan_has_more() reads it without the lock
  * @scanning: a scan is running; waiters.lock
  * @woke: the current wakeup found a waiter that can use it; waiters.lock
@@ -283,14 +298,14 @@ enum {
  * @items: tree of all items
  * @pending: per CPU: pending items and counters
  * @refs: references of its file, of each item, of each evpoll_pending that is scheduled for NAPI,
- *	and of the timer while it is armed
+ *	of the timer while it is armed, and of a walk in nest.c
  * @user: the user that its watches are charged to; constant
- * @params: settings. Written under @mtx with WRITE_ONCE(), field by field. Read with READ_ONCE()
- *	without a lock; any value that a field has had is good
+ * @params: settings. Written under @mtx, or at the release, with WRITE_ONCE(), field by field. Read
+ *	with READ_ONCE() without a lock; any value that a field has had is good
  * @state: the bits above; atomic
  * @window_events: events that became pending in the current window
- * @window_end: when the current window ends (ktime_get_ns()). The event that opens the window writes
- *	it with WRITE_ONCE(), the timer reads it with READ_ONCE()
+ * @window_end: when the current window ends (ktime_get_ns()). The event that opens the window
+ *	writes it with WRITE_ONCE(), the timer reads it with READ_ONCE()
  * @event_ns: when the last event came, for EVPOLL_ADAPTIVE. READ_ONCE() and WRITE_ONCE() without
  *	a lock, because it is an estimate
  * @gap_ns: average time between events; like @event_ns
@@ -301,13 +316,13 @@ enum {
  * @ws: wakeup source that is active while a scan has taken items with EPOLLWAKEUP; @mtx
  * @watchers_lock: protects @watchers
  * @watchers: items of other instances that watch this one
- * @nwatchers: their number, plus one while nest.c checks an ADD of this instance to another
+ * @nwatchers: their number, plus one during an ADD of this instance to another
  * @visit_depth: result of the walk that has number @visit_gen; nest_mutex
  * @visit_gen: number of the last walk that visited this instance; nest_mutex
  * @rcu: delays the free, because the timer may drop the last reference from its own callback
  * @free_work: frees the instance where unregistering @ws may sleep
- * @pending_cpus: CPUs that may have pending items; atomic bits. evpoll_add_pending() sets them,
- *	evpoll_take_pending() clears them
+ * @pending_cpus: CPUs that may have pending items; atomic bits. evpoll_add_pending() and a
+ *	flush that leaves items set them, evpoll_take_pending() clears them
  */
 struct evpoll {
 	struct mutex mtx;
@@ -353,9 +368,9 @@ static inline struct evpoll *evpoll_of(const struct evpoll_item *item)
 }
 
 /*
- * Is the item level-triggered and not one-shot? Then it stays on the scan's list while the scan polls
- * its file. An item with EPOLLET or EPOLLONESHOT leaves the list before the poll, so that an event
- * which comes during the poll queues it again. Caller holds the mutex, which keeps the mask.
+ * Is the item level-triggered and not one-shot? Then it stays on the scan's list while the scan
+ * polls its file. An item with EPOLLET or EPOLLONESHOT leaves the list before the poll, so that an
+ * event which comes during the poll queues it again. Caller holds the mutex, which keeps the mask.
  */
 static inline bool evpoll_is_level_triggered(const struct evpoll_item *item)
 {

@@ -9,10 +9,10 @@
 #include <linux/file.h>
 
 /*
- * Drops a reference on a watched file in a task that may sleep before it returns to user space. If it
- * is the last reference, close(2) has come meanwhile. fput() would then leave __fput() to the return
- * to user space, so that the peer of a socket would see the end only after the wait. With bottom
- * halves off, fput() leaves it to a worker.
+ * Drops a reference on a watched file in a task that may sleep before it returns to user space. If
+ * it is the last reference, close(2) has come meanwhile. fput() would then leave __fput() to the
+ * return to user space, so that the peer of a socket would see the end only after the wait. With
+ * bottom halves off, fput() leaves it to a worker.
  */
 static inline void evpoll_fput(struct file *file)
 {

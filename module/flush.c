@@ -2,11 +2,13 @@
 /*
  * The flush: moves pending items to the ready list, and wakes one waiter for all of them.
  *
- * NAPI (napi.c), the end of a window (moderate.c), the wake callback itself (pending.c) and a reader
- * (scan.c, wait.c) flush. All of them move items under waiters.lock, so the order in which a CPU's
- * items became pending is the order in which they become ready.
+ * NAPI (napi.c), the end of a window and a change of parameters (moderate.c), the wake callback
+ * itself (pending.c), a scan (scan.c), a wait with a minimum time (wait.c), and the removal of a
+ * pending item flush. All of them move items under waiters.lock, so the order in which a
+ * CPU's items became pending is the order in which they become ready.
  */
 #include "flush.h"
+#include "ready.h"
 #include "trace.h"
 
 /*
@@ -19,8 +21,8 @@
  * Takes all items that the CPU has pending, the oldest first. Returns false when there are none.
  * Caller holds waiters.lock, so nobody else takes items.
  *
- * Clears the CPU's bit only when the list is empty: a reader that does not wait checks the bit
- * without the lock, and must not miss items that were pending before its call.
+ * Clears the CPU's bit only when the list is empty: evpoll_scan_start() checks the bit without the
+ * lock, and must not miss items that were pending before the call of a reader or of poll(2).
  */
 static bool evpoll_take_pending(struct evpoll_pending *pending)
 {
@@ -42,8 +44,8 @@ static bool evpoll_take_pending(struct evpoll_pending *pending)
 }
 
 /*
- * Moves up to @budget items to the ready list and returns how many. Fewer than @budget mean that the
- * CPU has no more. Sets @uring if one of their wakers passed EPOLL_URING_WAKE. Caller holds
+ * Moves up to @budget items to the ready list and returns how many. Fewer than @budget mean that
+ * the CPU has no more. Sets @uring if one of their wakers passed EPOLL_URING_WAKE. Caller holds
  * waiters.lock.
  */
 static int evpoll_move_to_ready(struct evpoll_pending *pending, int budget, __poll_t *uring)
@@ -99,7 +101,9 @@ int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int
 	return moved;
 }
 
-/* Moves all that was pending when it began, and wakes at its end. @source: as for evpoll_flush(). */
+/*
+ * Moves all that was pending when it began, and wakes at its end. @source: as for evpoll_flush().
+ */
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup)
 {
 	bool pollers, any = false;

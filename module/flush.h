@@ -5,6 +5,8 @@
 #ifndef EVPOLL_FLUSH_H
 #define EVPOLL_FLUSH_H
 
+#include <linux/bitmap.h>
+
 #include "evpoll.h"
 #include "ready.h"
 
@@ -15,7 +17,7 @@ int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int
 /* Flushes the lists of all CPUs, with one wakeup. */
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup);
 
-/* The part of evpoll_dequeue() for an item that is queued. */
+/* Called by evpoll_dequeue() only: the rare case of an item that is queued. */
 void evpoll_dequeue_queued(struct evpoll_item *item);
 
 /*
@@ -37,9 +39,9 @@ static inline void evpoll_dequeue(struct evpoll_item *item)
  * The first CPU, from @cpu on, that may have pending items; nr_cpu_ids if there is none.
  *
  * The read races with evpoll_add_pending(), evpoll_move_to_ready() and evpoll_take_pending(), which
- * change the bits atomically. A caller that needs an exact answer holds waiters.lock. Any other
- * caller may miss a bit, because the context that sets it will flush, or will have NAPI or a
- * window flush.
+ * change the bits atomically. Under waiters.lock no flush clears a bit. A bit that is set later
+ * does not have to be seen: the context that sets it flushes, or has NAPI or a window flush, and
+ * that flush takes waiters.lock later.
  */
 static inline unsigned int evpoll_pending_cpu(const struct evpoll *ep, unsigned int cpu)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls of an instance: each reads its structure from user memory and calls the stage that does
- * the work.
+ * The ioctls of an instance: each reads its structure from user memory and calls the stage that
+ * does the work.
  */
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "copy.h"
 #include "ctl.h"
 #include "ctlv.h"
@@ -14,8 +15,8 @@
 #include "wait.h"
 
 /*
- * Reads a structure, whose size is part of @cmd. The caller's structure may be longer than the module's,
- * if the rest is zero; see uapi/linux/evpoll.h.
+ * Reads a structure, whose size is part of @cmd. The caller's structure may be longer than the
+ * module's, if the rest is zero; see uapi/linux/evpoll.h.
  */
 static __always_inline int evpoll_copy_arg(void *to, size_t size, unsigned int cmd,
 					   const void __user *arg)
@@ -28,8 +29,8 @@ static __always_inline int evpoll_copy_arg(void *to, size_t size, unsigned int c
 }
 
 /*
- * One function an ioctl. They are noinline, so that each call needs only the stack of its own structure.
- * The structures are __uninitialized, because evpoll_copy_arg() fills them or fails.
+ * One function per ioctl. They are noinline, so that each call needs only the stack of its own
+ * structure. The structures are __uninitialized, because evpoll_copy_arg() fills them or fails.
  */
 static noinline long evpoll_set_params(struct evpoll *ep, unsigned int cmd, const void __user *arg)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Items: how they are made, found and removed. The locking and lifetime rules are at the top of evpoll.h.
+ * Items: how they are made, found and removed. The locking and lifetime rules are at the top of
+ * evpoll.h.
  */
 #include <linux/err.h>
 #include <linux/slab.h>
@@ -70,8 +71,9 @@ struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int f
 }
 
 /*
- * Does not write @watched and @file: a lookup in the table of watched files may still read them, because
- * the memory was an item before. evpoll_watch() writes them. See evpoll_replaced in watched.c.
+ * Does not write @watched and @file: a lookup in the table of watched files may still read them,
+ * because the memory was an item before. evpoll_watch() writes them. See evpoll_replaced in
+ * watched.c.
  */
 static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, const struct evpoll_ctl *ctl)
 {
@@ -142,8 +144,8 @@ err:
 }
 
 /*
- * The caller is the close hook and holds nothing; or it holds a reference on the file, and the mutex
- * unless it releases the instance. See "Lifetime" in evpoll.h.
+ * The caller is the close hook and holds nothing; or it holds a reference on the file, and the
+ * mutex unless it releases the instance. See "Lifetime" in evpoll.h.
  */
 void evpoll_item_remove(struct evpoll_item *item)
 {
@@ -154,12 +156,12 @@ void evpoll_item_remove(struct evpoll_item *item)
 	evpoll_dequeue(item);
 
 	/*
-	 * Unwatch first. nest.c looks for cycles in the trees before it walks up along the watchers
-	 * with their locks held. So an item among the watchers of an instance must be in a tree.
+	 * Unwatch before the erase. nest.c relies on it: an item among the watchers is also in a
+	 * tree, so the check for cycles sees it before the walk up.
 	 *
-	 * There are two exceptions. A release takes the item out of the tree first, but nobody watches
-	 * that instance, so no path goes up from it. An ADD in progress inserts into the tree last,
-	 * but it holds nest_mutex.
+	 * There are two exceptions. A release takes the item out of the tree first, but nobody
+	 * watches that instance, so no path goes up from it. An ADD in progress inserts into the
+	 * tree last, but it holds nest_mutex.
 	 */
 	evpoll_unwatch(item);
 	spin_lock(&ep->tree_lock);
@@ -179,8 +181,8 @@ int evpoll_items_init(void)
 	/* For comparison, a watch of epoll has 216 bytes: epitem, eppoll_entry and epitems_head. */
 	BUILD_BUG_ON(sizeof(void *) == 8 && sizeof(struct evpoll_item) > 160);
 	/*
-	 * The allocator keeps a pointer in a free item. It must not overwrite @watched and @file, which
-	 * a lookup may still read, so it goes where @data is.
+	 * The allocator keeps a pointer in a free item. It must not overwrite @watched and @file,
+	 * which a lookup may still read, so it goes where @data is.
 	 */
 	evpoll_item_cache = compat_kmem_cache_rcu("evpoll_item", sizeof(struct evpoll_item),
 						  offsetof(struct evpoll_item, data), SLAB_ACCOUNT);

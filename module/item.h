@@ -18,8 +18,8 @@ void evpoll_item_remove(struct evpoll_item *item);
 struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int fd);
 
 /*
- * The first item behind (@file, @fd) in the order of the tree, or NULL. Caller holds tree_lock. @file is
- * only compared, so it may be freed already.
+ * The first item behind (@file, @fd) in the order of the tree, or NULL. Caller holds tree_lock.
+ * @file is only compared, so it may be freed already.
  */
 struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int fd);
 

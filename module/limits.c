@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The limit of watches per user, fs.evpoll.max_user_watches, which is like that of fs.epoll in epoll(7).
+ * The limit of watches per user, fs.evpoll.max_user_watches, which is like that of fs.epoll in
+ * epoll(7).
  *
- * epoll counts in struct user_struct, which a module cannot extend. So evpoll has a structure of its own
- * for each user, in an xarray by user id. Instances hold references on it.
+ * epoll counts in struct user_struct, which a module cannot extend. So evpoll has a structure of
+ * its own for each user, in an xarray by user id. Instances hold references on it.
  */
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -72,8 +73,8 @@ static void evpoll_user_free(struct evpoll_user *user)
 }
 
 /*
- * Returns the user of @uid with a reference. If there is none, inserts @new (unless that is NULL) and
- * returns NULL. May return an error of the xarray.
+ * Returns the user of @uid with a reference. If there is none, inserts @new (unless that is NULL)
+ * and returns NULL. May return an error of the xarray.
  */
 static struct evpoll_user *evpoll_user_insert(unsigned long uid, struct evpoll_user *new)
 {
@@ -121,8 +122,8 @@ void evpoll_user_put(struct evpoll_user *user)
 }
 
 /*
- * The limit is not exact when several tasks of a user reach it at once, because an ADD that fails
- * counts until it has failed. epoll's limit is the same.
+ * Several tasks at the limit may see ENOSPC early, because an ADD that fails counts until it has
+ * failed. epoll does the same.
  */
 int evpoll_user_charge(struct evpoll_user *user)
 {

@@ -60,10 +60,10 @@ err_awake:
 }
 
 /*
- * No instance is open, because an open instance keeps the module in use. But __fput() of a watched file
- * may not have reached the close hook yet, and its item keeps the instance. After these are gone, each
- * step waits for the code that still runs in its part. A timer of a window runs in softirq, so it is
- * over when evpoll_napi_exit() has waited for RCU.
+ * No instance is open, because an open instance keeps the module in use. But __fput() of a watched
+ * file may not have reached the close hook yet, and its item keeps the instance. After these are
+ * gone, each step waits for the code that still runs in its part. A timer of a window runs in
+ * softirq, so it is over when evpoll_napi_exit() has waited for RCU.
  */
 static void __exit evpoll_exit(void)
 {

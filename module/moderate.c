@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moderation: an instance collects events before it wakes a waiter. Its parameters say for how long and
- * how many, as those of ethtool -C do for the interrupts of a NIC.
+ * Moderation: an instance collects events before it wakes a waiter. Its parameters say for how long
+ * and how many, as those of ethtool -C do for the interrupts of a NIC.
  *
  * With a window, the first event after a flush arms a timer. Events stay pending until the timer
- * fires, or until enough of them have come. Either of them ends the window: it flushes all CPUs, with
- * one wakeup. The timer runs in softirq.
+ * fires, or until enough of them have come. Either of them ends the window: it flushes all CPUs,
+ * with one wakeup. The timer runs in softirq.
  */
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
@@ -16,6 +16,7 @@
 #include "flush.h"
 #include "instance.h"
 #include "moderate.h"
+#include "ready.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -27,8 +28,8 @@
 
 /**
  * struct evpoll_knob - a module parameter, which new instances start with
- * @value: the value; the first field, because param_set_uint_minmax() and param_get_uint() expect it
- *	where kernel_param.arg points
+ * @value: the value; the first field, because param_set_uint_minmax() and param_get_uint() expect
+ *	it where kernel_param.arg points
  * @min: smallest value
  * @max: largest value
  */
@@ -111,8 +112,9 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 }
 
 /*
- * Updates the average time between events, and returns how long EVPOLL_ADAPTIVE_EVENTS of them take, in
- * ns. Events on several CPUs may overwrite each other's values. That is good enough for an estimate.
+ * Updates the average time between events, and returns how long EVPOLL_ADAPTIVE_EVENTS of them
+ * take, in ns. Events on several CPUs may overwrite each other's values. That is good enough for an
+ * estimate.
  */
 static u64 evpoll_adapt(struct evpoll *ep, u64 max_ns)
 {
@@ -138,9 +140,9 @@ u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns)
 }
 
 /*
- * Did the timer fire before the end of the current window? A reader that is awake ends a window by its
- * flush, and does not stop the timer, because that costs more than this check. A later event then
- * opens a new window while the timer is still armed for the old one.
+ * Did the timer fire before the end of the current window? A reader's flush ends a window and
+ * leaves the timer armed, because stopping it costs more than this check. If a new window has begun
+ * since then, the timer fires too early for it.
  */
 static bool evpoll_timer_is_early(struct evpoll *ep)
 {
@@ -173,8 +175,8 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 }
 
 /*
- * @source has just become pending. Runs in any context but NMI, under the lock of the watched file's
- * wait queue.
+ * @source has just become pending. Runs in any context but NMI, under the lock of the watched
+ *	file's wait queue.
  */
 void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns)
 {
@@ -188,6 +190,7 @@ void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_n
 	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
 	if (count == 1)
 		WRITE_ONCE(ep->window_end, ktime_get_ns() + window_ns);
+		/* Pairs with smp_mb__after_atomic() in evpoll_timer() and evpoll_disarm(). */
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
 		return;
 	refcount_inc(&ep->refs);
@@ -201,8 +204,9 @@ void evpoll_moderate_init(struct evpoll *ep)
 }
 
 /*
- * The instance is being released, so nobody waits for the window. The wake callback of an item whose
- * file is being closed may still arm the timer once. The timer has a reference on the instance then.
+ * The instance is being released, so nobody waits for the window. The wake callback of an item
+ * whose file is being closed may still arm the timer once. The timer has a reference on the
+ * instance then.
  */
 void evpoll_moderate_end(struct evpoll *ep)
 {

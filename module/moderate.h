@@ -12,7 +12,7 @@
 /* pending.c: opens the window with this item, or counts the item in the open window. */
 void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns);
 
-/* The part of evpoll_window_ns() for an instance with a window. */
+/* Called by evpoll_window_ns() only: the instance has a window. */
 u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns);
 
 /* The parameters that the module gives a new instance. */

@@ -2,8 +2,8 @@
 /*
  * The flush in softirq, by the kernel's own NAPI. There is one napi_struct per CPU, on a dummy net
  * device, for all instances. So a NIC's NAPI and this one take turns in net_rx_action(), the
- * tracepoint napi:napi_poll shows both, and net.core.netdev_budget and netdev_budget_usecs bound both.
- * One NAPI poll moves at most 64 items, NAPI's weight.
+ * tracepoint napi:napi_poll shows both, and net.core.netdev_budget and netdev_budget_usecs bound
+ * both. One NAPI poll moves at most 64 items, NAPI's weight.
  */
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
@@ -12,6 +12,7 @@
 #include "flush.h"
 #include "instance.h"
 #include "napi.h"
+#include "ready.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -59,7 +60,10 @@ static int evpoll_napi_turn(struct evpoll_pending *pending, int budget)
 	int moved;
 
 	clear_bit(EVPOLL_SCHEDULED, &pending->state);
-	/* Orders the flush after the clear. Pairs with test_and_set_bit() in evpoll_napi_schedule(). */
+	/*
+	 * Orders the flush after the clear. Pairs with test_and_set_bit() in
+	 * evpoll_napi_schedule().
+	 */
 	smp_mb__after_atomic();
 	budget = min_t(int, budget, READ_ONCE(ep->params.budget));
 	moved = evpoll_flush(NULL, pending, budget, EVPOLL_WAKEUP);
@@ -84,8 +88,8 @@ static int evpoll_napi_poll(struct napi_struct *napi, int budget)
 		done += evpoll_napi_turn(evpoll_napi_next(en), budget - done);
 	trace_evpoll_napi_poll(done, budget);
 	/*
-	 * As in any driver, returning the whole budget means that there is more to do. An instance has
-	 * one turn in a poll, so that other instances and NICs have theirs.
+	 * As in any driver, returning the whole budget means that there is more to do. An instance
+	 * has one turn in a poll, so that other instances and NICs have theirs.
 	 */
 	if (done >= budget || en->batch || !llist_empty(&en->scheduled))
 		return budget;
@@ -109,7 +113,7 @@ int evpoll_napi_init(void)
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
 		init_llist_head(&en->scheduled);
-		/* _tx keeps busy polling away, which would run this flush for another socket's reader. */
+		/* _tx: no busy polling, because the reader of a socket would run this flush. */
 		netif_napi_add_tx(evpoll_netdev, &en->napi, evpoll_napi_poll);
 		napi_enable(&en->napi);
 	}

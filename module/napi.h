@@ -7,7 +7,7 @@
 
 #include "evpoll.h"
 
-/* The part of evpoll_napi_schedule() for a list that is not scheduled yet. */
+/* Called by evpoll_napi_schedule() only: the list is not scheduled yet. */
 void evpoll_napi_add(struct evpoll_pending *pending);
 
 int evpoll_napi_init(void);

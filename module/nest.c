@@ -2,18 +2,20 @@
 /*
  * Instances that watch instances.
  *
- * A wakeup goes up from a file to the instances that watch it, and on to those that watch them. ->poll goes
- * down the same links. So the graph must have no cycle and no long chain, and the number of paths up
- * from a file must be bounded. The limits and the errors, ELOOP and EINVAL, are those of fs/eventpoll.c.
+ * A wakeup goes up from a file to the instances that watch it, and on to those that watch them.
+ * ->poll goes down the same links. So the graph must have no cycle and no long chain, and the
+ * number of paths up from a file must be bounded. The limits and the errors, ELOOP and EINVAL, are
+ * those of fs/eventpoll.c.
  *
- * Only an ADD makes the graph larger. An ADD of an instance, or to an instance that is watched, holds
- * nest_mutex from the check to its end. Otherwise two ADDs could together build what neither may build
- * alone. Items may be removed at any time, which only makes the graph smaller.
+ * Only an ADD makes the graph larger. An ADD of an instance, or to an instance that is watched,
+ * holds nest_mutex from the check to its end. Otherwise two ADDs could together build what neither
+ * may build alone. Items may be removed at any time, which only makes the graph smaller.
  *
- * A walk down goes through the trees of items, one file at a time, with a reference on the file or on the
- * instance. A link to an instance that is being closed counts, because it carries wakeups until the
- * close hook removes it. A walk up goes from a file to its items, to their instances, and to the items
- * that watch these. It holds the lock of each list of items on its path, which keeps the next instance.
+ * A walk down goes through the trees of items, one file at a time, with a reference on the file or
+ * on the instance. A link to an instance that is being closed counts, because it carries wakeups
+ * until the close hook removes it. A walk up goes from a file to its items, to their instances, and
+ * to the items that watch these. It holds the lock of each list of items on its path, which keeps
+ * the next instance.
  */
 
 #include "compat.h"
@@ -27,8 +29,8 @@
 #define EVPOLL_MAX_NESTS 4
 
 /*
- * How many paths of each length may lead up from a file. Paths of length 0, to an instance that nobody
- * watches, are not limited.
+ * How many paths of each length may lead up from a file. Paths of length 0, to an instance that
+ * nobody watches, are not limited.
  */
 static const int evpoll_path_limits[EVPOLL_MAX_NESTS + 1] = { INT_MAX, 500, 100, 50, 10 };
 
@@ -41,7 +43,8 @@ static u64 evpoll_visit_gen;
  * struct evpoll_walk - the position of a walk over the watched files of one instance
  * @file: the current file; only a key, the walk must not look into it
  * @below: the instance that the file is, with a reference; NULL for a plain file
- * @plain: the plain file, with a reference; NULL for an instance, or for a file that is being closed
+ * @plain: the plain file, with a reference; NULL for an instance, or for a file that is being
+ *	closed
  */
 struct evpoll_walk {
 	struct file *file;
@@ -61,7 +64,10 @@ static bool evpoll_walk_next(struct evpoll *ep, struct evpoll_walk *walk)
 	if (item) {
 		walk->file = item->file;
 		if (is_evpoll_file(item->file)) {
-			/* The close hook runs before ->release, and removes the item first. */
+			/*
+			 * The instance still exists: its ->release comes after the close hook,
+			 * which removes this item first.
+			 */
 			walk->below = item->file->private_data;
 			refcount_inc(&walk->below->refs);
 		} else if (compat_file_tryget(item->file)) {
@@ -103,8 +109,9 @@ static int evpoll_depth_below(struct evpoll *ep, struct evpoll *into, int depth)
 }
 
 /*
- * The length of the longest chain up from @ep. An instance that the walk down has visited is below, so it
- * cannot be above. @nests: number of instances below whose watchers_lock is held.
+ * The length of the longest chain up from @ep. The walk down has marked all instances below, and
+ * without a cycle none of them is above. @nests: number of instances below whose watchers_lock is
+ * held.
  */
 static int evpoll_depth_above(struct evpoll *ep, int nests)
 {
@@ -134,8 +141,9 @@ static bool evpoll_may_not_watch(struct evpoll *ep, struct evpoll *below)
 }
 
 /*
- * Counts the paths that go up through @ep by their length. They have @length links when they reach @ep. The
- * walk may visit an instance more than once, because each path counts. The limits bound the walk.
+ * Counts the paths that go up through @ep by their length. They have @length links when they reach
+ * @ep. The walk may visit an instance more than once, because each path counts. The limits bound
+ * the walk.
  */
 static bool evpoll_count_paths(struct evpoll *ep, int length, int *count)
 {
@@ -187,7 +195,8 @@ static bool evpoll_too_many_paths_below(struct evpoll *ep)
 }
 
 /*
- * If @file is an instance, checks the plain files below it. Caller holds nest_mutex, and a reference on
+ * If @file is an instance, checks the plain files below it. Caller holds nest_mutex, and a
+ * reference on
  * @file.
  */
 bool evpoll_too_many_paths(struct file *file)
@@ -199,8 +208,8 @@ bool evpoll_too_many_paths(struct file *file)
 }
 
 /*
- * From now on an ADD to @below takes nest_mutex. An ADD that had the mutex of @below before has its item in
- * the tree now, and one that gets the mutex later sees @nwatchers.
+ * From now on an ADD to @below takes nest_mutex. An ADD that had the mutex of @below earlier has
+ * its item in the tree by now. A later one sees @nwatchers in evpoll_ctl_lock().
  */
 static void evpoll_expect_watcher(struct evpoll *below)
 {

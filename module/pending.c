@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The second stage of an event: the wake callback adds the item to a lock-free list, one per CPU and
- * instance. The item stays pending there until a flush moves it to the ready list.
+ * The second stage of an event: the wake callback adds the item to a lock-free list, one per CPU
+ * and instance. The item stays pending there until a flush moves it to the ready list.
  *
  * The context of the wake callback decides who flushes:
  *
- *   With a window, in any context: the timer flushes when the window ends, or the wake callback does
- *   when enough events are pending (moderate.c).
+ *   With a window, in any context: the timer flushes when the window ends, or the wake callback
+ *   does when enough events are pending (moderate.c).
  *
  *   In an interrupt, or with bottom halves off: NAPI flushes (napi.c), right after the work that is
  *   in progress. All items that this work queues become one batch, with one wakeup at most.
@@ -25,11 +25,12 @@
 #include "moderate.h"
 #include "napi.h"
 #include "pending.h"
+#include "ready.h"
 #include "stats.h"
 
 /*
- * Adds the item to the end of this CPU's list. With @napi, schedules NAPI to flush it. Everything that
- * a flush reads of the item is written before llist_add(), which orders it.
+ * Adds the item to the end of this CPU's list. With @napi, schedules NAPI to flush it. Everything
+ * that a flush reads of the item is written before llist_add(), which orders it.
  */
 static __always_inline struct evpoll_pending *
 evpoll_add_pending(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, bool napi)
@@ -44,8 +45,10 @@ evpoll_add_pending(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, 
 		set_bit(EVPOLL_URING, &item->state);
 	set_bit(EVPOLL_PENDING, &item->state);
 	/*
-	 * Only PREEMPT_RT can preempt this code. A task that is preempted between llist_add() and
-	 * set_bit() would hide its item, and later items of this CPU, from all flushes.
+	 * Only PREEMPT_RT can preempt this code. A task that is preempted before set_bit() would
+	 * hide its item from all flushes. One that is preempted in evpoll_napi_schedule(), after it
+	 * has set EVPOLL_SCHEDULED, would keep later items of this CPU from NAPI. And NAPI must be
+	 * scheduled on the CPU that the item was added on.
 	 */
 	cpu = get_cpu();
 	pending = per_cpu_ptr(ep->pending, cpu);

@@ -8,9 +8,10 @@
 #include "scan.h"
 
 /*
- * The item stayed on the scan's list while it was polled, and has no event. A wake callback that came
- * meanwhile did not queue it, because it was queued. So take it off the list and poll it again. If
- * it has an event now, it is requeued here, or the wake callback has queued it for the next scan.
+ * The item stayed on the scan's list while it was polled, and has no event. EVPOLL_QUEUED was set
+ * during that poll, so a wake callback that ran meanwhile did not queue the item. So clear the bit
+ * and poll once more. If the item has an event now, it is requeued here, or a wake callback has
+ * queued it for the next scan.
  */
 __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth)
 {
@@ -22,8 +23,8 @@ __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth)
 }
 
 /*
- * Polls the next item of the scan. An item with an event stays ready: behind the others with @keep, else
- * where it was. Returns false when there is no item left.
+ * Polls the next item of the scan. An item with an event stays ready: behind the others with @keep,
+ * else where it was. Returns false when there is no item left.
  */
 static bool evpoll_poll_next(struct evpoll *ep, bool keep, int depth, bool *ready)
 {

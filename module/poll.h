@@ -8,30 +8,33 @@
 #include "evpoll.h"
 
 /* ->poll of an instance. */
-__poll_t evpoll_poll(struct file *file, poll_table *pt);
+__poll_t evpoll_poll(struct file *file, struct poll_table_struct *pt);
 
 /* The same for an instance that another instance watches. */
 __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 
-/* The part of evpoll_scan_poll() for a level-triggered item without an event. */
+/* Called by evpoll_scan_poll() only: the rare case of a level-triggered item without an event. */
 __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth);
 
 /* Polls all ready items. Only those that have an event now stay on the ready list. */
 void evpoll_repoll_ready(struct evpoll *ep);
 
-/* Is the file an instance? Only instances have this ->poll. Caller keeps the file from being freed. */
+/*
+ * Is the file an instance? Only instances have this ->poll. The file was opened, and the caller
+ * keeps __fput() from reaching ->release, so f_op is set and its module is there.
+ */
 static inline bool is_evpoll_file(const struct file *file)
 {
 	return file->f_op->poll == evpoll_poll;
 }
 
 /*
- * Polls the watched file and returns the events in the item's mask that hold now. @pt: a poll table, with
- * which ->poll adds wait entries, or an empty one. @depth: number of instances above that hold
- * their mutex, for lockdep. Caller holds the mutex and a reference on the file.
+ * Polls the watched file and returns the events in the item's mask that hold now. @pt: a poll
+ * table, with which ->poll adds wait entries, or an empty one. @depth: number of instances above
+ * that hold their mutex, for lockdep. Caller holds the mutex and a reference on the file.
  *
- * This is where evpoll calls itself: if the watched file is an instance, its ->poll scans that instance
- * and comes here for the files there. nest.c bounds the depth.
+ * This recurses over nested instances: if the watched file is an instance, its ->poll scans that
+ * instance and comes here for the files there. nest.c bounds the depth.
  */
 static inline __poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt, int depth)
 {

@@ -23,9 +23,9 @@ bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
  * @source: the item whose wake callback is the caller, NULL when the caller is no wake callback.
  *
  * If another instance watches this one, its wake callback runs here, under pollers.lock of this
- * one, and can call this function for its own pollers. These are never the same lock, because
- * the graph of instances has no cycle. lockdep needs the nesting level. It stands in the instance
- * below, whose pollers.lock the caller holds in that case.
+ * one, and can call this function for its own pollers. These are never the same lock, because the
+ * graph of instances has no cycle. lockdep needs the nesting level. The instance below has it in
+ * @poller_nests, and the caller holds pollers.lock of that instance.
  */
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring)
 {
@@ -42,9 +42,9 @@ void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t
 }
 
 /*
- * Adds the item to the ready list if @queued, and wakes in any case. With @queued the caller has set
- * EVPOLL_QUEUED and the item's time. @source: as for evpoll_wake_pollers(). Returns whether a waiter
- * can use the wakeup.
+ * Adds the item to the ready list if @queued, and wakes in any case. With @queued the caller has
+ * set EVPOLL_QUEUED and the item's time. @source: as for evpoll_wake_pollers(). Returns whether a
+ * waiter can use the wakeup.
  */
 static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool queued,
 					      struct evpoll_item *source, __poll_t uring,
@@ -82,8 +82,8 @@ void evpoll_queue(struct evpoll_item *item)
 }
 
 /*
- * @queued: the wake callback has just set EVPOLL_QUEUED. If not, the item is on a list already, and
- * this only wakes.
+ * @queued: the wake callback has just set EVPOLL_QUEUED. If not, the item is on a list or about to
+ *	be, and this only wakes.
  */
 bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
 			enum evpoll_wakeup wakeup)

@@ -26,16 +26,16 @@ bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
 /* Wakes the pollers of the instance. */
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
 
-/* The part of evpoll_wake_waiter() for an instance with waiters. */
+/* Called by evpoll_wake_waiter() only: the instance has waiters. */
 bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
 
 /* Takes the item off the ready list or the scan's list. */
 void evpoll_unlink(struct evpoll_item *item);
 
 /*
- * Wakes one waiter. That waiter wakes the next one if it leaves items behind, see evpoll_scan_end().
- * Caller holds waiters.lock: a waiter checks for items and queues itself under the same lock.
- * Returns whether a waiter can use the wakeup.
+ * Wakes one waiter. That waiter wakes the next one if it leaves items behind, see
+ * evpoll_scan_end(). Caller holds waiters.lock: a waiter checks for items and queues itself under
+ * the same lock. Returns whether a waiter can use the wakeup.
  */
 static inline bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {
@@ -69,9 +69,10 @@ static __always_inline void evpoll_clear_queued(struct evpoll_item *item)
 	INIT_LIST_HEAD(&item->ready);
 	evpoll_of(item)->nready--;
 	/*
-	 * Release order, because the wake callback that sets the bit next writes @pending, which
-	 * shares its place with @ready, and @queued_ns, and takes no lock for it. Pairs with
-	 * test_and_set_bit() in evpoll_wake_item() and test_bit_acquire() in evpoll_dequeue().
+	 * Release order, because the context that sets the bit next writes @queued_ns, and
+	 * @pending, which shares its place with @ready, and takes no lock for it. Pairs with
+	 * test_and_set_bit() in evpoll_queue_event() and evpoll_queue(), and with
+	 * test_bit_acquire() in evpoll_dequeue().
 	 */
 	clear_bit_unlock(EVPOLL_QUEUED, &item->state);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The whole module on a kernel that lacks an option which evpoll needs. Kbuild builds this file in place of
- * all others then.
+ * The whole module on a kernel that lacks an option which evpoll needs. Kbuild builds this file in
+ * place of all others then.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

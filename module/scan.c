@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A scan: one pass over the ready list, for a reader (deliver.c) or for ->poll of the instance (poll.c).
+ * A scan: one pass over the ready list, for a reader (deliver.c) or for ->poll of the instance
+ * (poll.c).
  *
- * The scan moves the whole ready list to a list of its own, so that it polls each item once. Items that
- * become ready meanwhile wait for the next scan. A cursor moves along the scan's list, a few items at
- * a time, and others may remove items from the list meanwhile.
+ * The scan moves the whole ready list to a list of its own, so that it polls each item once. Items
+ * that become ready meanwhile wait for the next scan. A cursor moves along the scan's list, a few
+ * items at a time, and others may remove items from the list meanwhile.
  */
 #include "awake.h"
 #include "compat.h"
@@ -60,7 +61,7 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 		/* From here on a wake callback may overwrite the item's time. */
 		evpoll_clear_queued(item);
 	}
-	/* Unlinks a run of items that left, between two that stay. The loop does the same. */
+	/* Items that left since @last are still linked. Take them all out at once. */
 	__list_del(last, next);
 	/* Pairs with READ_ONCE() in evpoll_scan_has_more(). */
 	WRITE_ONCE(ep->cursor, last);
@@ -85,7 +86,8 @@ static noinline void evpoll_scan_split(struct evpoll *ep)
 
 /*
  * Items that were polled and stay ready go to the tail of the ready list, so that others have their
- * turn. Items that the scan did not reach go to the head. The next waiter is woken for what is left.
+ * turn. Items that the scan did not reach go to the head. The next waiter is woken for what is
+ * left.
  */
 void evpoll_scan_end(struct evpoll *ep)
 {
@@ -116,8 +118,8 @@ void evpoll_scan_remove(struct evpoll_item *item)
 }
 
 /*
- * With @polled the item goes behind the items that were polled, else before those that are still to be
- * polled. Caller has a reference on its file. Returns false if a wake callback was faster.
+ * With @polled the item goes behind the items that were polled, else before those that are still to
+ * be polled. Caller has a reference on its file. Returns false if a wake callback was faster.
  */
 bool evpoll_scan_requeue(struct evpoll_item *item, u64 queued_ns, bool polled)
 {
@@ -132,7 +134,9 @@ bool evpoll_scan_requeue(struct evpoll_item *item, u64 queued_ns, bool polled)
 		list_add(&item->ready, ep->cursor);
 		ep->nready++;
 		if (polled)
-			/* Only the task that scans reads it without the lock, and that is this one. */
+			/*
+			 * Only the task that scans reads it without the lock, and that is this one.
+			 */
 			ep->cursor = &item->ready;
 	}
 	spin_unlock_irq(&ep->waiters.lock);
@@ -150,9 +154,15 @@ void evpoll_scan_undo(struct evpoll_item *item, u64 queued_ns)
 	}
 	evpoll_stay_awake(item);
 	spin_lock_irq(&ep->waiters.lock);
+	
+	/* Only the task that scans reads the cursor without the lock, and that is this one. */
 	if (ep->cursor == &item->ready)
 		ep->cursor = item->ready.prev;
-	/* The item is not next to the cursor if an item before it was polled twice and requeued. */
+
+	/*
+	 * An item that was taken before this one may stand between the cursor and this one, if it
+	 * was polled twice and requeued.
+	 */
 	list_move(&item->ready, ep->cursor);
 	spin_unlock_irq(&ep->waiters.lock);
 }

@@ -2,8 +2,8 @@
 /*
  * scan.c: a scan, one pass over the ready list.
  *
- * Between evpoll_scan_start() and evpoll_scan_end() the caller holds the mutex. It takes items, polls
- * each, and then keeps the item ready, undoes the take, or drops it.
+ * Between evpoll_scan_start() and evpoll_scan_end() the caller holds the mutex. It takes items,
+ * polls each, and then keeps the item ready, undoes the take, or drops it.
  */
 #ifndef EVPOLL_SCAN_H
 #define EVPOLL_SCAN_H
@@ -52,15 +52,15 @@ static inline void evpoll_scan_keep(struct evpoll_item *item, u64 queued_ns)
 }
 
 /*
- * May the scan have more items? Only for the task that scans. It reads without waiters.lock, because
- * other tasks can only remove items meanwhile. So if the cursor is at the last item, nothing comes
- * after it. If it seems not to be, evpoll_scan_take() finds out.
+ * May the scan have more items? Only for the task that scans. It reads without waiters.lock.
+ * Other tasks only remove items, so a no is exact. A yes may be wrong; then evpoll_scan_take()
+ * finds nothing.
  */
 static inline bool evpoll_scan_has_more(const struct evpoll *ep)
 {
 	/*
-	 * The cursor pairs with WRITE_ONCE() in evpoll_scan_take() and evpoll_unlink(). The stores to
-	 * the list's links are not marked, hence data_race().
+	 * The cursor pairs with WRITE_ONCE() in evpoll_scan_take() and evpoll_unlink(). The stores
+	 * to the list's links are not marked, hence data_race().
 	 */
 	return data_race(READ_ONCE(ep->scan.prev)) != READ_ONCE(ep->cursor);
 }

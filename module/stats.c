@@ -20,8 +20,8 @@ static LIST_HEAD(evpoll_all);
 static struct dentry *evpoll_debugfs;
 
 /*
- * Adds up the CPUs. The structure has nothing but u64 counters, so it is treated as an array. READ_ONCE(),
- * because the other CPUs count on meanwhile with this_cpu_add().
+ * Adds up the CPUs. The structure has nothing but u64 counters, so it is treated as an array.
+ * READ_ONCE(), because the other CPUs keep counting with this_cpu_add().
  */
 void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints: one for each stage of an event, in the order of the stages. An instance is shown as a hashed
- * pointer, which tells its lines from those of other instances.
+ * Tracepoints: one for each stage of an event, in the order of the stages. An instance is shown as
+ * a hashed pointer, which tells its lines from those of other instances.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM evpoll

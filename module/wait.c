@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reader: read() and EVPOLL_IOC_WAIT. It sleeps while nothing is ready, and delivers events when
- * it runs again.
+ * The reader: read() and EVPOLL_IOC_WAIT. It sleeps while nothing is ready, and delivers events
+ * when it runs again.
  */
 #include <linux/compat.h>
 #include <linux/fs.h>
@@ -20,7 +20,10 @@
 #include "trace.h"
 #include "wait.h"
 
-/* The size of so many events in bytes fits into an int. EP_MAX_EVENTS of fs/eventpoll.c is the same. */
+/*
+ * The size of so many events in bytes fits into an int. EP_MAX_EVENTS of fs/eventpoll.c is the
+ * same.
+ */
 #define EVPOLL_MAX_EVENTS (INT_MAX / sizeof(struct epoll_event))
 
 /**
@@ -51,7 +54,7 @@ static bool evpoll_may_deliver(struct evpoll *ep)
 {
 	/*
 	 * A wrong yes costs one scan, so this check needs no lock. list_splice() does not mark its
-	 * stores, hence data_race(). A no must be exact.
+	 * stores, hence data_race(). A no must be exact, so it is checked again under the lock.
 	 */
 	return data_race(!list_empty(&ep->ready)) || evpoll_has_items_locked(ep);
 }
@@ -59,9 +62,9 @@ static bool evpoll_may_deliver(struct evpoll *ep)
 /*
  * Runs under waiters.lock, for each waiter until one returns 1.
  *
- * Remove the waiter even if a signal or timeout has already woken it. Otherwise, after a process with
- * many waiters is killed, every later wakeup walks past all of them. The wakeup is not lost, because a
- * waiter always scans once more, and then wakes the next waiter for what it leaves.
+ * Remove the waiter even if a signal or timeout has already woken it. Otherwise, after a process
+ * with many waiters is killed, every later wakeup walks past all of them. The wakeup is not lost,
+ * because a waiter always scans once more, and then wakes the next waiter for what it leaves.
  */
 static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
@@ -84,8 +87,9 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 }
 
 /*
- * Sleeps until @need items are ready, a signal comes or @expires is reached; returns false in the last
- * case. Does not sleep if a scan may find an item, or, with a @need above 1, if a flush may.
+ * Sleeps until @need items are ready, a signal comes or @expires is reached. Returns false if
+ * @expires was reached. Returns true at once if a scan may find an item; with a @need above 1, if
+ * @need are ready or a flush may move some.
  */
 static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 {
@@ -117,11 +121,11 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 }
 
 /*
- * Waits for events until @expires (CLOCK_MONOTONIC; KTIME_MAX: no limit), or not at all without @block.
- * Returns the number of events, 0 when the time is over, -EINTR or -EFAULT.
+ * Waits for events until @expires (CLOCK_MONOTONIC; KTIME_MAX: no limit), or not at all without
+ * @block. Returns the number of events, 0 when the time is over, -EINTR or -EFAULT.
  *
- * Each sleep is followed by a check, even if a signal or the timeout ended it. A wakeup may have come
- * at the same moment, and then no other waiter was woken.
+ * Checks after every sleep, also after a signal or a timeout, because this task may have taken a
+ * wakeup that no other waiter got.
  */
 static __always_inline int evpoll_wait_events(struct evpoll *ep,
 					      struct epoll_event __user *to, int max,
@@ -140,8 +144,8 @@ static __always_inline int evpoll_wait_events(struct evpoll *ep,
 }
 
 /*
- * Sleeps until @min_wait_ns are over, @expires is reached, @need items are ready, or a signal comes. Not
- * for a @need of 1, because a single ready item ends every wait.
+ * Sleeps until @min_wait_ns are over, @expires is reached, @need items are ready, or a signal
+ * comes. Not for a @need of 1, because a single ready item ends every wait.
  */
 static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 			    unsigned int need)
@@ -149,7 +153,9 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 	ktime_t until = min(ktime_add_safe(ktime_get(), ns_to_ktime(min_wait_ns)), expires);
 	bool enough;
 
-	/* An item that the last wait reported is still on the list, and may have no event any more. */
+	/*
+	 * An item that the last wait reported is still on the list, and may have no event any more.
+	 */
 	evpoll_repoll_ready(ep);
 	do {
 		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
@@ -180,13 +186,16 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 		return n * sizeof(struct epoll_event);
 	if (!n)
 		return -EAGAIN;
-	/* With a timeout the call is not restarted, because it would wait for the whole time again. */
+	/*
+	 * With a timeout the call is not restarted, because it would wait for the whole time again.
+	 */
 	return n == -EINTR && !timeout ? -ERESTARTSYS : n;
 }
 
 /*
- * Sets the signal mask of the wait. The kernel restores the old mask on the return to user space, after
- * the handler of the signal that ended the wait. Same as set_user_sigmask(), which is not exported.
+ * Sets the signal mask of the wait. The kernel restores the old mask on the return to user space,
+ * after the handler of the signal that ended the wait. Same as set_user_sigmask(), which is not
+ * exported.
  */
 static int evpoll_set_sigmask(const struct evpoll_wait *wait)
 {

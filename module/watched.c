@@ -2,13 +2,15 @@
 /*
  * Watched files: which items does a file have?
  *
- * All items of a file, of all instances, are in one circular list. The first of them is in a hash table
- * by the address of the file. If the file is an instance, its items are in a list of that instance
- * (evpoll.watchers) instead, where nest.c finds them.
+ * All items of a file, of all instances, are in one circular list. The first of them is in a hash
+ * table by the address of the file. If the file is an instance, its items are in a list of that
+ * instance (evpoll.watchers) instead, where nest.c finds them.
  *
- * The close hook asks at every close(2) of the system, and nearly always the answer is that the file
- * has no items. A counter gives that answer for most files without a look into the table.
+ * The close hook asks at every last close of a file in the system, and nearly always the answer is
+ * that the file has no items. A counter gives that answer for most files without a look into the
+ * table.
  */
+#include <linux/err.h>
 #include <linux/rhashtable.h>
 
 #include "poll.h"
@@ -17,20 +19,22 @@
 static struct rhashtable evpoll_watched;
 
 /*
- * The number of watched files whose address has this hash. An instance counts once for each item that
- * watches it. With 10,000 watched files, every second counter is still 0.
+ * The number of watched files whose address has this hash. An instance counts once for each item
+ * that watches it. With 10,000 watched files, every second counter is still 0.
  */
 atomic_t evpoll_watched_counters[1 << EVPOLL_COUNTER_BITS];
 
 /*
  * How often an item took the place of another in the table; evpoll_watched_first() needs it.
  *
- * A lookup holds f_lock of its own file, but not the lock of the chain that it walks. So the item that
- * it has reached may be removed, and its memory may become an item of another file. (Not an item of
- * the same file: an ADD would need f_lock, and none comes during __fput().) There are two cases:
+ * A lookup holds f_lock of its own file, but not the lock of the chain that it walks. So the item
+ * that it has reached may be removed, and its memory may become an item of another file. It cannot
+ * become an item of the same file, because an ADD needs f_lock, which the lookup holds, and no ADD
+ * comes during __fput(). There are two cases:
  *
  *   - The new item was inserted at the head of a chain. If it is the same chain, the lookup walks
- *     all of it. If not, the lookup ends at the marker of another bucket, and rhashtable starts again.
+ *     all of it. If not, the lookup ends at the marker of another bucket, and rhashtable starts
+ *     again.
  *   - The new item took the place of another one, in the middle of a chain. Then the lookup has
  *     skipped items, and must start again. This counter tells it.
  */
@@ -62,8 +66,8 @@ static const struct rhashtable_params evpoll_watched_params = {
 };
 
 /*
- * Caller holds f_lock or watchers_lock, or is the close hook: after the last reference is gone nobody
- * else changes the items of the file.
+ * Caller holds f_lock or watchers_lock, or is the close hook: after the last reference is gone
+ * nobody else changes the items of the file.
  */
 struct evpoll_item *evpoll_watched_first(struct file *file)
 {
@@ -123,8 +127,9 @@ int evpoll_watch(struct evpoll_item *item, struct file *file)
 	INIT_LIST_HEAD(&item->siblings);
 	spin_lock(&file->f_lock);
 	/*
-	 * Written under the lock, because a lookup of this file that has reached this memory would take
-	 * the item for the one that it looks for. Pairs with READ_ONCE() in evpoll_watched_cmp().
+	 * Written under the lock, because a lookup of this file that has reached this memory would
+	 * take the item for the one that it looks for. Pairs with READ_ONCE() in
+	 * evpoll_watched_cmp().
 	 */
 	WRITE_ONCE(item->file, file);
 	first = rhashtable_lookup_get_insert_fast(&evpoll_watched, &item->watched,
@@ -141,8 +146,8 @@ int evpoll_watch(struct evpoll_item *item, struct file *file)
 }
 
 /*
- * Removes the item from a list that has others. If it is the first, the next one takes its place in the
- * table. Caller holds f_lock.
+ * Removes the item from a list that has others. If it is the first, the next one takes its place in
+ * the table. Caller holds f_lock.
  */
 static noinline void evpoll_remove_sibling(struct evpoll_item *item)
 {
@@ -150,8 +155,9 @@ static noinline void evpoll_remove_sibling(struct evpoll_item *item)
 
 	if (evpoll_watched_first(item->file) == item) {
 		/*
-		 * A full barrier: orders the removal of what @next was before, and its new place
-		 * after the count. Pairs with the barriers in evpoll_watched_first().
+		 * A full barrier. Before the count, the memory of @next left the chain of an
+		 * earlier item. After the count, @next gets the place of @item. Pairs with the
+		 * barriers in evpoll_watched_first().
 		 */
 		atomic_inc_return(&evpoll_replaced);
 		rhashtable_replace_fast(&evpoll_watched, &item->watched, &next->watched,

@@ -9,7 +9,10 @@
 
 #include "evpoll.h"
 
-/* The part of evpoll_may_be_watched() that watched.c writes. */
+/*
+ * How many watched files have an address with this hash. It is here only because
+ * evpoll_may_be_watched() is inline.
+ */
 #define EVPOLL_COUNTER_BITS 14
 extern atomic_t evpoll_watched_counters[1 << EVPOLL_COUNTER_BITS];
 
@@ -23,8 +26,8 @@ void evpoll_unwatch(struct evpoll_item *item);
 struct evpoll_item *evpoll_watched_first(struct file *file);
 
 /*
- * nest.c: calls @fn for each item of a plain file, under f_lock, until it returns true. Returns whether
- * it did.
+ * nest.c: calls @fn for each item of a plain file, under f_lock, until it returns true. Returns
+ * whether it did.
  */
 bool evpoll_watched_any(struct file *file, bool (*fn)(struct evpoll_item *item, int *count),
 			int *count);
@@ -45,9 +48,9 @@ static inline atomic_t *evpoll_watched_counter(const struct file *file)
 }
 
 /*
- * The close hook: may the file be watched? Inline, because every close(2) of the system asks. A no is
- * exact for a file without references: the task that added an item held a reference on the file or
- * its descriptor, and dropping it ordered the counter before the last reference was gone.
+ * The close hook: may the file be watched? Inline, because every last close of a file asks. A no
+ * is exact for a file without references: the task that added an item held a reference on the file
+ * or its descriptor, and dropping it ordered the counter before the last reference was gone.
  */
 static inline bool evpoll_may_be_watched(const struct file *file)
 {

@@ -121,10 +121,10 @@ static inline uint64_t slicer_phase(int line)
 
 /*
  * QEMU with -icount runs one processor at a time. It switches to the next one after a part of the
- * time to the guest's next timer: see qemu/commands/trace.sh. So a timer must always be near. This function
- * interrupts the last two processors every SLICE_NS, half a period apart. When the timer of one
- * has fired, its processor must get its turn before it can set the timer again. During that time
- * the timer of the other is still pending.
+ * time to the guest's next timer: see qemu/commands/trace.sh. So a timer must always be near. This
+ * function interrupts the last two processors every SLICE_NS, half a period apart. When the timer
+ * of one has fired, its processor must get its turn before it can set the timer again. During that
+ * time the timer of the other is still pending.
  *
  * The timers cannot be on the processors of the reader and the source, because these may spin on a
  * lock with interrupts off. Without a timer, a turn would then last for ms.
