@@ -43,9 +43,6 @@ xargs grep -l '^/\*\* *$' < "$dir/c-files" > "$dir/kernel-doc-files"
 	xargs awk 'FNR == 1 && /^#!.*sh$/ { print FILENAME }' < "$dir/files"
 } | sort -u > "$dir/scripts"
 
-# A type of the test harness, which checkpatch.pl takes for a multiplication
-echo 'FIXTURE_DATA\([a-z_]+\)' > "$dir/types"
-
 check_style()
 {
 	xargs perl "$scripts/checkpatch.pl" --no-tree --terse --no-summary --show-types "$@"
@@ -57,8 +54,7 @@ checkpatch()
 	grep -E '^(module|uapi)/' "$dir/c-files" | check_style -f || status=$?
 	# shellcheck disable=SC2046 # options
 	grep -vE '^(module|uapi)/' "$dir/c-files" |
-		check_style --typedefsfile "$dir/types" $(grep '^--' .checkpatch-programs.conf) -f ||
-		status=$?
+		check_style $(grep '^--' .checkpatch-programs.conf) -f || status=$?
 	return $status
 }
 
