@@ -140,9 +140,9 @@ bool fuzz_one(struct world *w, uint64_t seed)
 	if (program_agrees(w, &p))
 		return true;
 	/*
-	 * Between the halves of a look that cannot take all, an interrupt changes nothing but what
-	 * stands where. A softirq that is left to ksoftirqd comes late, and tells those who watch an
-	 * instance again what they know. Neither comes twice.
+	 * Run the program again, because two causes of a difference do not happen twice. An
+	 * interrupt between the halves of a look that cannot take all events changes their order. A
+	 * softirq that ksoftirqd runs late wakes the watchers of an instance a second time.
 	 */
 	if (w->late && program_agrees(w, &p)) {
 		w->interrupted++;
