@@ -78,8 +78,13 @@ static inline uint64_t instructions(void)
  * @max: maximum number of events of a wait
  * @got: the events of the last wait; the data of an event is its index in @fd
  * @start: set by a run that begins some time after its call: the instruction count at its begin
- * @at, @other: free for the cases
- * @select, @pollfd, @ring, @wait, @ctl: data for the calls of the mechanism
+ * @at: free for the cases
+ * @other: free for the cases
+ * @select: the bitmaps of select(2)
+ * @pollfd: the array of poll(2)
+ * @ring: the ring of io_uring(7)
+ * @wait: argument of EVPOLL_IOC_WAIT
+ * @ctl: changes for EVPOLL_IOC_CTLV and EVPOLL_IOC_WAIT
  */
 struct set {
 	const struct mechanism *by;
