@@ -53,7 +53,7 @@ static int ctlv(int ep, const void *changes, unsigned int nr, struct evpoll_ctlv
 	return ioctl(ep, EVPOLL_IOC_CTLV, arg);
 }
 
-/* uapi: all are tried, each has its result, those that failed are counted */
+/* uapi: the call tries all changes, sets the result of each and counts those that failed */
 TEST_F(batch, each_has_its_result)
 {
 	struct evpoll_ctl c[] = {
@@ -102,7 +102,7 @@ TEST_F(batch, in_order)
 	EXPECT_EVENT(EPOLLIN | EPOLLOUT, fd, ev[0]);
 }
 
-/* uapi: none is no error, whatever the pointer */
+/* uapi: zero changes are not an error, whatever the pointer is */
 TEST_F(batch, none)
 {
 	struct evpoll_ctlv arg;
@@ -112,7 +112,7 @@ TEST_F(batch, none)
 	EXPECT_EQ(0u, arg.failed);
 }
 
-/* uapi: a change that cannot be read ends the call; those before it are done */
+/* uapi: a change that cannot be read ends the call, after the changes before it */
 TEST_F(batch, fault_in_the_middle)
 {
 	struct evpoll_ctl *c = (struct evpoll_ctl *)(self->page + 4096) - 30;
@@ -321,7 +321,10 @@ TEST_F(batch, signal)
 	EXPECT_EQ(1, ep_items(self->ep));
 }
 
-/* A page that faults until it is told not to, so that who writes events there keeps the instance */
+/*
+ * A page whose fault blocks until the test resolves it. A wait that writes its events there holds
+ * the instance meanwhile.
+ */
 static int slow_page(char *page)
 {
 	struct uffdio_register reg = {
@@ -359,7 +362,7 @@ static void *wait_main(void *arg)
 	return NULL;
 }
 
-/* close(2) ends a file also when a change had it in hand, and before the wait after it does */
+/* close(2) releases a file that a change has used, even while the wait after it still sleeps */
 TEST_F(batch, closed_meanwhile)
 {
 	struct evpoll_ctl c;

@@ -140,7 +140,7 @@ TEST_F(buffer, newcomer_gets_its_turn)
 	EXPECT_LE(waits, FILES);
 }
 
-/* R32: busy items that are drained and made ready again do not pass those that wait */
+/* R32: busy items that become ready again do not overtake items that wait */
 TEST_F(buffer, busy_ones_do_not_pass)
 {
 	int count[FILES] = {};
@@ -187,8 +187,8 @@ TEST_F(buffer, efault_without_event)
 }
 
 /*
- * R13: no event is lost, not that of a file either that tells its state to whoever asks first: it
- * is not asked after an event that the buffer has no room for
+ * R13: no event is lost. Some files report their state to the first poll only, so a wait must not
+ * poll more files after an event that does not fit into the buffer.
  */
 TEST_F(buffer, efault_asks_no_further)
 {
@@ -208,7 +208,7 @@ TEST_F(buffer, efault_asks_no_further)
 	close(fd);
 }
 
-/* R32, ep_send_events(): level-triggered items keep their turns, with or without a wakeup source */
+/* R32, ep_send_events(): level-triggered items keep their turns, with and without wakeup source */
 TEST_F(buffer, order_with_wakeup)
 {
 	static const uint32_t mask[] = {

@@ -197,7 +197,7 @@ static int wait64(enum mechanism by, int ep, struct epoll_event *ev, int max,
 	return ioctl(ep, EVPOLL_IOC_WAIT, &w);
 }
 
-/* epoll_pwait2(2): seconds beyond 32 bits, none at all, and what is no time */
+/* epoll_pwait2(2): seconds beyond 32 bits, a zero timeout, and invalid times */
 TEST_F(compat_wait, time64)
 {
 	const int64_t far[] = { 0x100000000LL, 0 }, zero[2] = { 0 }, bad[] = { 0, 1000000000 };
@@ -271,7 +271,7 @@ TEST_F(compat_wait, bad_arguments)
 	EXPECT_EQ(1, wait64(variant->by, self->ep, &ev, 1, zero, NULL, 0));
 }
 
-/* A buffer above 2 GB is no negative number */
+/* The address of a buffer above 2 GB is not taken for a negative number */
 TEST_F(compat_wait, high_pointers)
 {
 	const int64_t zero[2] = { 0 };

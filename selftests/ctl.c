@@ -327,7 +327,7 @@ TEST_F(ctl, order_of_errors)
 	ASSERT_EQ(0, ep_add(variant->by, self->ep, self->rd, EPOLLIN));
 	/* ... and before EEXIST */
 	EXPECT_ERRNO(EINVAL, ep_add(variant->by, self->ep, self->rd, bad));
-	/* DEL looks at no mask */
+	/* DEL ignores the mask */
 	EXPECT_EQ(0, ep_ctl(variant->by, self->ep, EPOLL_CTL_DEL, self->rd, bad, 0));
 	close(file);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which events come (R11): peers that close, half or whole, connects, urgent data, and ERR and HUP
- * that nobody asked for. Each is seen twice: by a wakeup (registered before it happens) and by
- * asking the file (registered after).
+ * that are not in the mask. Each is seen twice: by a wakeup (the item is added before it happens)
+ * and by polling the file (the item is added after it).
  */
 #include "evpoll_net.h"
 #include "evpoll_util.h"
@@ -67,7 +67,7 @@ TEST_F(events, tcp_fin)
 	EXPECT_EQ(0, read(self->sv[0], &c, 1));
 }
 
-/* R11: EPOLLRDHUP on half close, to who asked for it */
+/* R11: EPOLLRDHUP on half close, if the mask has it */
 TEST_F(events, tcp_rdhup)
 {
 	ASSERT_EQ(0, tcp_pair(self->sv));
@@ -95,7 +95,7 @@ TEST_F(events, tcp_rdhup_with_data)
 	EXPECT_EQ(0, get_byte(self->sv[1]));
 }
 
-/* R11: both halves closed is EPOLLHUP, asked for or not */
+/* R11: both halves closed is EPOLLHUP, whether or not the mask has it */
 TEST_F(events, tcp_hup)
 {
 	ASSERT_EQ(0, tcp_pair(self->sv));
@@ -106,7 +106,7 @@ TEST_F(events, tcp_hup)
 	EXPECT_COMES(EPOLLHUP, self->sv[0], 0);
 }
 
-/* R11: a reset is EPOLLERR and EPOLLHUP, asked for or not */
+/* R11: a reset is EPOLLERR and EPOLLHUP, whether or not the mask has them */
 TEST_F(events, tcp_reset)
 {
 	struct linger abort = { .l_onoff = 1 };
@@ -185,7 +185,7 @@ TEST_F(events, connect_succeeds_later)
 	close(l);
 }
 
-/* R11: a refused connect is EPOLLERR and EPOLLHUP, asked for or not, with what was asked for */
+/* R11: a refused connect is EPOLLERR and EPOLLHUP in addition to the events of the mask */
 TEST_F(events, connect_refused)
 {
 	struct sockaddr_in addr;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bursts of events from a chosen context (modules/evpoll_source.ko), who reads them, and counters.
+ * Bursts of events from a chosen context (modules/evpoll_source.ko), readers of them, and counters
  */
 #ifndef EVPOLL_BURST_H
 #define EVPOLL_BURST_H
@@ -17,14 +17,14 @@
 #define USEC 1000ULL
 #define MSEC 1000000ULL
 
-/* Variants of a fixture, whose FIXTURE_VARIANT has "int context" */
+/* The variants of a fixture whose FIXTURE_VARIANT has "int context" */
 #define CONTEXT_VARIANTS(fixture)						\
 	FIXTURE_VARIANT_ADD(fixture, process) { .context = EVPOLL_SOURCE_PROCESS };	\
 	FIXTURE_VARIANT_ADD(fixture, softirq) { .context = EVPOLL_SOURCE_SOFTIRQ };	\
 	FIXTURE_VARIANT_ADD(fixture, hardirq) { .context = EVPOLL_SOURCE_HARDIRQ };	\
 	FIXTURE_VARIANT_ADD(fixture, napi) { .context = EVPOLL_SOURCE_NAPI }
 
-/* For a FIXTURE_SETUP: why a test with @context cannot be done here, or NULL. */
+/* For a FIXTURE_SETUP: why this machine cannot run a test with @context, or NULL. */
 static inline const char *no_source(int context)
 {
 	if (access(SOURCE_DEV, R_OK))
@@ -81,8 +81,8 @@ static inline int burst_ioctl(int on, const struct evpoll_source_burst *burst)
 }
 
 /*
- * One event on each of @n lines. The first line has the burst; one before it may need another
- * moment to be out of the way.
+ * Make one event on each of @n lines. The burst belongs to the first line, which can have one burst
+ * at a time. The previous one may need another moment to end.
  */
 static inline int burst(int context, const int *fd, int n)
 {
@@ -162,13 +162,13 @@ static inline bool queued_become(int ep, uint64_t n)
 	return counter_becomes(ep, offsetof(struct evpoll_stats, queued), n);
 }
 
-/* The same of events, whether or not they were queued. */
+/* True once the callback has run for so many events, queued or not. */
 static inline bool callbacks_become(int ep, uint64_t n)
 {
 	return counter_becomes(ep, offsetof(struct evpoll_stats, callbacks), n);
 }
 
-/* True when @ep polls as readable, within @ms. */
+/* True if @ep polls as readable within @ms. */
 static inline bool readable(int ep, int ms)
 {
 	return poll(&(struct pollfd){ .fd = ep, .events = POLLIN }, 1, ms) == 1;
@@ -182,9 +182,9 @@ struct reader {
 	pthread_t thread;
 	_Atomic pid_t tid;
 	int events;
-	int waits;		/* that brought events */
-	long asleep;		/* voluntary context switches until it slept in the first */
-	long switches;		/* in all waits */
+	int waits;		/* waits that returned events */
+	long asleep;		/* voluntary context switches until it slept in the first wait */
+	long switches;		/* voluntary context switches in all waits */
 	uint64_t first_ns;	/* when the first wait returned */
 	struct epoll_event ev[LINES];
 };
@@ -208,8 +208,8 @@ static inline void *reader_main(void *arg)
 }
 
 /*
- * True once it sleeps in its first wait. Its switches count from there: on the way a page fault
- * may wait for the mmap lock.
+ * True once the reader sleeps in its first wait. Only context switches from this point on count,
+ * because a page fault before it may have waited for the mmap lock.
  */
 static inline bool reader_start(struct reader *r, enum mechanism by, int ep, int want)
 {
@@ -227,7 +227,7 @@ static inline bool reader_start(struct reader *r, enum mechanism by, int ep, int
 	return r->asleep > 0;
 }
 
-/* The events that it had. */
+/* Returns the number of events that the reader got. */
 static inline int reader_join(struct reader *r)
 {
 	pthread_join(r->thread, NULL);

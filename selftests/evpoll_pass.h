@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* File descriptors over a unix socket. Without the test harness: tools/ uses it too. */
+/* Pass file descriptors over a unix socket. Needs no test harness: tools/ uses it too. */
 #ifndef EVPOLL_PASS_H
 #define EVPOLL_PASS_H
 

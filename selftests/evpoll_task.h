@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Clocks, and what tasks do. Without the test harness: tools/ uses it too. */
+/* Clocks, and the state of tasks. Needs no test harness: tools/ uses it too. */
 #ifndef EVPOLL_TASK_H
 #define EVPOLL_TASK_H
 
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ms, for what must come: a slow machine is no failure, and a test has 120 s */
+/* ms to wait for what must happen. Long, because a slow machine must not fail a test of 120 s. */
 #define SOON 10000
 
 static inline uint64_t now_ns(void)
@@ -33,7 +33,7 @@ static inline long long now_ms(void)
 	return now_ns() / 1000000;
 }
 
-/* True once thread or process @tid is in this state, as /proc has it */
+/* True once the thread or process @tid is in this state of /proc/PID/stat. */
 static inline bool is_in(pid_t tid, char state)
 {
 	long long end = now_ms() + SOON;
@@ -57,7 +57,7 @@ static inline bool is_in(pid_t tid, char state)
 	return false;
 }
 
-/* True once it sleeps, which it does in the call under test. */
+/* True once the task sleeps, which it does in the call under test. */
 static inline bool asleep(pid_t tid)
 {
 	return is_in(tid, 'S');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One face for the mechanisms under test, so that a test runs the same steps on epoll (the
- * oracle: it shows that the expectation is the kernel's own) and on evpoll.
+ * One interface to the mechanisms under test, so that a test runs the same steps on epoll and on
+ * evpoll. epoll is the oracle: it shows that the kernel itself does what the test expects.
  *
  * All calls return what the system call returned, with errno set.
  */
@@ -34,7 +34,7 @@
 enum mechanism {
 	BY_EPOLL,	/* epoll_create1, epoll_ctl, epoll_pwait2 */
 	BY_WAIT,	/* /dev/evpoll, EVPOLL_IOC_CTL, EVPOLL_IOC_WAIT */
-	BY_READ,	/* the same, events by read() */
+	BY_READ,	/* the same, but events by read() */
 };
 
 /* The variants of a fixture whose FIXTURE_VARIANT has "enum mechanism by". */
@@ -43,13 +43,13 @@ enum mechanism {
 	FIXTURE_VARIANT_ADD(fixture, wait) { .by = BY_WAIT };			\
 	FIXTURE_VARIANT_ADD(fixture, read) { .by = BY_READ }
 
-/* One event as it came back. */
+/* Check the mask and the data of an event. */
 #define EXPECT_EVENT(mask, value, event) do {					\
 	EXPECT_EQ((uint32_t)(mask), (event).events);				\
 	EXPECT_EQ((uint64_t)(value), (event).data.u64);				\
 } while (0)
 
-/* flags: O_CLOEXEC or 0 */
+/* @flags: O_CLOEXEC or 0 */
 static inline int ep_create(enum mechanism by, int flags)
 {
 	if (by == BY_EPOLL)
@@ -68,7 +68,7 @@ static inline int ep_ctl(enum mechanism by, int ep, int op, int fd, uint32_t eve
 	return ioctl(ep, EVPOLL_IOC_CTL, &ctl);
 }
 
-/* The data of an item is its fd, as most programs have it. */
+/* The data of the item is its fd, as in most programs. */
 static inline int ep_add(enum mechanism by, int ep, int fd, uint32_t events)
 {
 	return ep_ctl(by, ep, EPOLL_CTL_ADD, fd, events, fd);
@@ -84,11 +84,11 @@ static inline int ep_del(enum mechanism by, int ep, int fd)
 	return ep_ctl(by, ep, EPOLL_CTL_DEL, fd, 0, 0);
 }
 
-/* mask: NULL or the signal mask of the wait; not for BY_READ */
+/* @mask: the signal mask of the wait, or NULL. BY_READ is not supported. */
 static inline int ep_pwait2(enum mechanism by, int ep, struct epoll_event *events, int max,
 			    const struct timespec *timeout, const sigset_t *mask)
 {
-	/* 64-bit times on 32-bit programs too */
+	/* both calls take 64-bit times, also from 32-bit programs */
 	int64_t ts[2] = { timeout ? timeout->tv_sec : 0, timeout ? timeout->tv_nsec : 0 };
 	struct evpoll_wait wait = {
 		.events = (uintptr_t)events,
@@ -116,14 +116,14 @@ static inline int ep_read(int ep, struct epoll_event *events, int max, int timeo
 		return -1;
 	if (fcntl(ep, F_SETFL, timeout_ms ? flags & ~O_NONBLOCK : flags | O_NONBLOCK))
 		return -1;
-	/* not read(), whose declaration has the compiler object to bad buffers */
+	/* not read(), because the compiler checks its buffer and some tests pass a bad one */
 	n = syscall(SYS_read, ep, events, max * sizeof(*events));
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -1;
 	return n / sizeof(*events);
 }
 
-/* As epoll_wait(2): timeout in ms, 0 polls, -1 waits for ever. */
+/* As epoll_wait(2): timeout in ms, 0 returns at once, -1 waits without a limit. */
 static inline int ep_wait(enum mechanism by, int ep, struct epoll_event *events, int max,
 			  int timeout_ms)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Several threads in one instance, and what wakes them. */
+/* Several threads that wait in one instance, and files that wake them. */
 #ifndef EVPOLL_THREADS_H
 #define EVPOLL_THREADS_H
 
@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
-/* A file to watch and what makes it readable: poke() works on all. */
+/* The kinds of files to watch. poke() makes each of them readable. */
 enum source {
 	EVENTFD,	/* wakes in process context */
 	UDP,		/* wakes in softirq context */
@@ -48,7 +48,7 @@ static inline int poke(int wr)
 	return write(wr, &one, sizeof(one)) == sizeof(one) ? 0 : -1;
 }
 
-/* Voluntary context switches of a thread, once it sleeps for good, in a system call. */
+/* Voluntary context switches of a thread, once it sleeps in a system call. */
 static inline long switches(pid_t tid)
 {
 	long long end = now_ms() + SOON;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* As much of io_uring(7) as polls a file, by raw system calls. */
+/* The part of io_uring(7) that polls files, by raw system calls. */
 #ifndef EVPOLL_URING_H
 #define EVPOLL_URING_H
 
@@ -16,12 +16,12 @@
 struct uring {
 	int fd;
 	struct io_uring_params p;
-	char *rings;		/* both: IORING_FEAT_SINGLE_MMAP, since 5.4 */
+	char *rings;		/* both rings, by IORING_FEAT_SINGLE_MMAP (since 5.4) */
 	size_t rings_size;
 	struct io_uring_sqe *sqes;
 };
 
-/* Room for @submissions and @completions at a time, 0: twice as many */
+/* @submissions, @completions: entries of the rings; 0 @completions: twice the submissions */
 static inline int uring_setup(struct uring *u, __u32 submissions, __u32 completions, __u32 flags)
 {
 	memset(u, 0, sizeof(*u));
@@ -45,7 +45,7 @@ static inline int uring_open(struct uring *u)
 	return uring_setup(u, 64, 0, 0);
 }
 
-/* The kernel ends the ring some time after. */
+/* The kernel frees the ring some time later. */
 static inline void uring_close(struct uring *u)
 {
 	munmap(u->rings, u->rings_size);
@@ -69,7 +69,7 @@ static inline int uring_submit(struct uring *u, const struct io_uring_sqe *sqe)
 	return syscall(SYS_io_uring_enter, u->fd, 1, 0, 0, NULL, 0) == 1 ? 0 : -1;
 }
 
-/* multi: the poll stays (IORING_POLL_ADD_MULTI) */
+/* @multi: the poll stays armed (IORING_POLL_ADD_MULTI). */
 static inline int uring_poll(struct uring *u, int fd, __u32 events, bool multi, __u64 data)
 {
 	struct io_uring_sqe sqe = {
@@ -83,7 +83,7 @@ static inline int uring_poll(struct uring *u, int fd, __u32 events, bool multi, 
 	return uring_submit(u, &sqe);
 }
 
-/* True when a completion was there. */
+/* True if there was a completion. */
 static inline bool uring_peek(struct uring *u, struct io_uring_cqe *cqe)
 {
 	__u32 *head = uring_word(u, u->p.cq_off.head);
@@ -96,12 +96,12 @@ static inline bool uring_peek(struct uring *u, struct io_uring_cqe *cqe)
 	return true;
 }
 
-/* True when a completion came in time; the ring's own poll is what waits. */
+/* True if a completion came in time. Waits by polling the ring. */
 static inline bool uring_wait(struct uring *u, struct io_uring_cqe *cqe, int timeout_ms)
 {
 	struct pollfd pfd = { .fd = u->fd, .events = POLLIN };
 
-	/* let task work run that posts it */
+	/* run task work, which may post the completion */
 	syscall(SYS_io_uring_enter, u->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (!uring_peek(u, cqe)) {
 		poll(&pfd, 1, timeout_ms);

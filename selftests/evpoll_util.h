@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Files, processes and threads around an instance, for tests that need them. */
+/* Helpers for tests that need files, processes or threads around an instance. */
 #ifndef EVPOLL_UTIL_H
 #define EVPOLL_UTIL_H
 
@@ -16,7 +16,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-/* One wait: the mask reported with @data, 0 when the wait brought none. */
+/* Wait once. Returns the mask reported with @data, or 0 if there was no such event. */
 static inline uint32_t ep_mask(enum mechanism by, int ep, uint64_t data, int timeout_ms)
 {
 	struct epoll_event ev[64];
@@ -40,7 +40,7 @@ static inline int ep_and_pipe(enum mechanism by, int *rd, int *wr)
 	return ep_create(by, O_CLOEXEC);
 }
 
-/* Items that an instance has, read from its fdinfo (R34); -1 on error. */
+/* The number of items of an instance, from its fdinfo (R34); -1 on error. */
 static inline int ep_items(int ep)
 {
 	char line[256];
@@ -69,7 +69,7 @@ static inline int get_byte(int fd)
 	return read(fd, &c, 1) == 1 ? 0 : -1;
 }
 
-/* Where closed files are released later than close(2): true once @ep has @n items. */
+/* True once @ep has @n items. For files that are released some time after close(2). */
 static inline bool ep_items_become(int ep, int n)
 {
 	long long end = now_ms() + SOON;
@@ -82,7 +82,7 @@ static inline bool ep_items_become(int ep, int n)
 	return true;
 }
 
-/* Waits for a wakeup: events that were only found when the time was over are none. */
+/* Wait for a wakeup. Events that the wait finds only at its timeout do not count. */
 static inline int ep_wait_woken(enum mechanism by, int ep, struct epoll_event *ev, int max)
 {
 	long long start = now_ms();
@@ -91,7 +91,7 @@ static inline int ep_wait_woken(enum mechanism by, int ep, struct epoll_event *e
 	return n > 0 && now_ms() - start >= SOON ? 0 : n;
 }
 
-/* A timeout of SOON waits for a wakeup, any other is that of an ordinary wait. */
+/* With a timeout of SOON, ep_wait_woken(); with any other, ep_wait(). */
 static inline int ep_wait_or_woken(enum mechanism by, int ep, struct epoll_event *ev, int max,
 				   int timeout_ms)
 {
@@ -136,14 +136,14 @@ static inline bool waiter_start(struct waiter *w, enum mechanism by, int ep)
 	return asleep(w->tid);
 }
 
-/* The wait's return value. */
+/* Returns what the wait returned. */
 static inline int waiter_join(struct waiter *w)
 {
 	pthread_join(w->thread, NULL);
 	return w->ret;
 }
 
-/* Lift RLIMIT_NOFILE to @n; root may. */
+/* Raise RLIMIT_NOFILE to @n, which root may do. */
 static inline int allow_files(unsigned int n)
 {
 	struct rlimit rl;
@@ -185,7 +185,7 @@ static inline int write_file(const char *path, const char *text)
 	return n == (ssize_t)strlen(text) ? 0 : -1;
 }
 
-/* This thread, and threads and children that it starts from here on, run on that CPU only. */
+/* Run this thread, and the threads and children that it starts later, on @cpu only. */
 static inline int on_cpu(int cpu)
 {
 	cpu_set_t set;

@@ -126,7 +126,7 @@ static void progress(const struct tally *t, const char *what, double seconds)
 	before = seconds;
 }
 
-/* Until the time is over */
+/* Until the end of the time */
 static void run_phase(struct tally *t, const char *what, long long start, long long end,
 		      void (*worker)(struct tally *t, int n, uint64_t seed), uint64_t seed,
 		      int workers)

@@ -204,7 +204,7 @@ static void *closing_contended(void *arg)
 	return NULL;
 }
 
-/* ftrace calls several hooks with preemption off, and on PREEMPT_RT ours may sleep for a lock */
+/* ftrace calls several hooks with preemption off, but on PREEMPT_RT ours may sleep for a lock */
 TEST_F(hook, contended_beside_tracer)
 {
 	struct closer c = { .by = variant->by, .ep = self->ep };

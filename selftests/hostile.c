@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a user who means harm can reach: Documentation/security.rst names these tests. Each has one
- * who does all he can, and somebody else, who must not notice.
+ * What a hostile user can do. Documentation/security.rst names these tests. In each of them one
+ * user attacks, and another user must not notice.
  */
 #include "evpoll_burst.h"
 
@@ -34,7 +34,7 @@ static int as_user(int uid, int (*fn)(void *arg), void *arg)
 }
 
 FIXTURE(hostile) {
-	int ep;		/* of the one who must not notice */
+	int ep;		/* of the user who must not notice */
 	int fd;
 };
 
@@ -121,7 +121,7 @@ TEST_F(hostile, keeps_nobody_awake)
 	EXPECT_EQ(0, as_user(USER_A, has_wakeup, NULL));
 }
 
-/* One who has all his watches leaves another user's alone. */
+/* A user who has used up all watches takes none away from another user. */
 static int takes_all_watches(void *arg)
 {
 	int ep = ep_create(BY_WAIT, O_CLOEXEC), n = 0;
@@ -130,7 +130,7 @@ static int takes_all_watches(void *arg)
 		n++;
 	if (errno != ENOSPC || n != 100)
 		return 1;
-	/* Another instance, or a child, is no way round. */
+	/* Another instance, or a child, does not avoid the limit. */
 	ep = ep_create(BY_WAIT, O_CLOEXEC);
 	if (!ep_add(BY_WAIT, ep, eventfd(0, EFD_CLOEXEC), EPOLLIN) || errno != ENOSPC)
 		return 2;
@@ -277,7 +277,7 @@ TEST_F(hostile, one_file_many_watches)
 	free(copy);
 }
 
-/* The longest window delays the one who set it, and nobody else who watches the file. */
+/* The longest window delays only the instance that has it, not others that watch the file. */
 TEST_F(hostile, long_window)
 {
 	int ep = ep_create(BY_WAIT, O_CLOEXEC);

@@ -386,7 +386,7 @@ TEST_F(kinds, proc_sys)
 	EXPECT_EQ(EPOLLPRI | EPOLLERR, ep_mask(variant->by, self->et, fd, SOON));
 }
 
-/* R33: kernfs: cgroup.events tells when a cgroup becomes populated and empty */
+/* R33: kernfs: cgroup.events reports when a cgroup becomes populated and empty */
 TEST_F(kinds, cgroup_events)
 {
 	char group[64], path[96], text[16], buf[256];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * R33: one file of each kind that can be polled goes through its states. Three instances watch
- * it: an edge-triggered one, which sees only what the file's wait queue is woken for, a
- * level-triggered one, and epoll itself as the oracle for the mask.
+ * R33: a file of each kind that can be polled goes through its states. Three instances watch it. An
+ * edge-triggered one shows the changes for which the file wakes its wait queue. A level-triggered
+ * one shows the mask, and epoll itself is the oracle for the mask.
  */
 #ifndef EVPOLL_KINDS_H
 #define EVPOLL_KINDS_H
@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN(kinds)
 {
 }
 
-/* The last of the file's edges, until it is @mask: some changes come in steps. */
+/* Wait until an edge of the file reports @mask; some changes take several. Returns the last one. */
 static inline uint32_t edge(enum mechanism by, int et, int fd, uint32_t mask)
 {
 	long long end = now_ms() + SOON;
@@ -66,19 +66,19 @@ static inline uint32_t edge(enum mechanism by, int et, int fd, uint32_t mask)
 	ASSERT_EQ(0, ep_add(BY_EPOLL, self->oracle, fd, ALL));			\
 } while (0)
 
-/* The file's state is this mask. */
+/* The file has this mask. */
 #define EXPECT_STATE(fd, mask) do {						\
 	EXPECT_EQ(mask, ep_mask(BY_EPOLL, self->oracle, fd, 0));		\
 	EXPECT_EQ(mask, ep_mask(variant->by, self->lt, fd, 0));			\
 } while (0)
 
-/* The file woke its watchers for the change to this mask. */
+/* The file changed to this mask, and woke its watchers for the change. */
 #define EXPECT_CHANGE(fd, mask) do {						\
 	EXPECT_EQ(mask, edge(variant->by, self->et, fd, mask));			\
 	EXPECT_STATE(fd, mask);							\
 } while (0)
 
-/* The same where kernels differ: one of these bits at least, and the mask that epoll has. */
+/* For masks that differ between kernels: at least one of @bits, and the same mask as epoll. */
 #define EXPECT_SAME_CHANGE(fd, bits) do {					\
 	EXPECT_NE(0, ep_mask(variant->by, self->et, fd, SOON) & (bits));	\
 	EXPECT_EQ(ep_mask(BY_EPOLL, self->oracle, fd, 0),			\

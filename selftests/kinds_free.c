@@ -39,7 +39,7 @@ TEST_F(kinds, signalfd_queue_freed)
 	EXPECT_EQ(0, ep_wait(variant->by, self->lt, ev, 64, 0));
 	ASSERT_EQ(0, kill(getpid(), SIGUSR1));
 	EXPECT_EQ(0, ep_wait(variant->by, self->lt, ev, 64, 0));
-	/* MOD asks the file again (R30), in the name of the caller */
+	/* MOD polls the file again (R30), with the credentials of the caller */
 	for (int i = 0; i < 10; i++) {
 		EXPECT_EQ(0, ep_mod(variant->by, self->lt, s[i], EPOLLIN));
 	}

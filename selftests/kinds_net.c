@@ -87,7 +87,7 @@ TEST_F(kinds, unix_dgram)
 	ASSERT_TRUE(drain(r));
 	EXPECT_STATE(r, OUT | EPOLLWRBAND);
 	EXPECT_CHANGE(s, OUT | EPOLLWRBAND);
-	/* the receiver goes: the sender is told what poll(2) says */
+	/* when the receiver closes, the sender has the mask that poll(2) returns */
 	close(r);
 	EXPECT_EQ(ep_mask(BY_EPOLL, self->oracle, s, 0), ep_mask(variant->by, self->lt, s, 0));
 }
@@ -270,7 +270,7 @@ TEST_F(kinds, tcp_reset)
 	EXPECT_CHANGE(s[0], IN | OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
 }
 
-/* R11: the same to a watcher that asked for nothing */
+/* R11: the same for an empty mask */
 TEST_F(kinds, error_and_hangup_unasked)
 {
 	struct linger now = { 1, 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * lifetime.c under fire: the last close of watched files (R28, DESIGN 4.1) against everything
- * that may happen at the same moment. Each test runs for a time and then asks whether the
+ * that may happen at the same moment. Each test runs for a time and then checks whether the
  * instance is in order; what it must not do is on the console (KASAN, lockdep, stalls).
  */
 #include "evpoll_threads.h"
@@ -113,7 +113,7 @@ static const char *duel(enum mechanism by, enum rival rival, int ep)
 		if (put_byte(s[1]))
 			fault = "no byte";
 		d.round = round;
-		/* neither of them is to win always */
+		/* a random delay, so that either of them can win */
 		for (spin = rand() % 2000; spin; spin--)
 			atomic_signal_fence(memory_order_seq_cst);
 		close(s[0]);

@@ -35,7 +35,7 @@ FIXTURE_TEARDOWN_PARENT(limits)
 	EXPECT_EQ(0, write_file(self->path, self->old));
 }
 
-/* From now on instances are @uid's; still root for everything else. */
+/* From now on, new instances belong to @uid. Other permissions stay those of root. */
 static int as_user(int uid)
 {
 	return setresuid(uid, 0, 0);
@@ -149,7 +149,7 @@ TEST_F(limits, per_user)
 	EXPECT_EQ(ENOSPC, errno);
 }
 
-/* R21: an ADD that fails is not counted, nor is a process that dies with all its watches */
+/* R21: an ADD that fails does not count, and a process that dies gives all its watches back */
 TEST_F(limits, nothing_leaks)
 {
 	int ep, e = eventfd(0, 0), m = memfd_create("evpoll", 0), ret;

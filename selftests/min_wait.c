@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN(min_wait)
 	close(self->ep);
 }
 
-/* @timeout_ns: -1 is for ever */
+/* @timeout_ns: -1 waits without a limit */
 static int wait_min(int ep, struct epoll_event *ev, int max, int64_t timeout_ns,
 		    uint64_t min_wait_ns)
 {
@@ -147,7 +147,7 @@ TEST_F(min_wait, enough)
 	EXPECT_GT(start + LONG, now_ns());
 }
 
-/* None at all: min_wait is over, and the wait goes on until the first event */
+/* No event until min_wait ends: the wait goes on until the first one */
 TEST_F(min_wait, then_the_first)
 {
 	struct minimal m;
@@ -218,7 +218,7 @@ TEST_F(min_wait, signal)
 	}
 }
 
-/* Another waiter, without, gets the events; and those who wait for more sleep through it */
+/* Another waiter, without min_wait, gets the events; the waiters with min_wait sleep on */
 TEST_F(min_wait, other_waiter)
 {
 	for (int first = 0; first < 2; first++) {

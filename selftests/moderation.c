@@ -51,7 +51,7 @@ static void epoll_beside(struct __test_metadata *_metadata, int context, int *fd
 	close(ep);
 }
 
-/* DESIGN 3: who flushes what a context woke */
+/* DESIGN 3: which path flushes the events of each context */
 TEST_F(moderation, path)
 {
 	struct evpoll_source_event event;

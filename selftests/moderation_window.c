@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The window of an instance (issue 3, Moderation: coalesce_usecs and coalesce_events): who waits
- * for it, who does not, and that it changes nothing but the time of the wakeup.
+ * The window of an instance (issue 3, Moderation: coalesce_usecs and coalesce_events): which
+ * readers wait for its end and which do not. It changes nothing except the time of the wakeup.
  */
 #include "evpoll_burst.h"
 
@@ -180,7 +180,7 @@ TEST_F(window, shorter_after_flush)
 	EXPECT_GT(start + LONG_US / 2 * USEC, self->reader.first_ns);
 }
 
-/* Nor does a timer of a window that an awake reader has ended cut the next one short */
+/* If an awake reader ends a window, the old timer does not shorten the next window. */
 TEST_F(window, full_after_flush)
 {
 	ASSERT_EQ(0, set_window(self->ep, SHORT_US, 0));

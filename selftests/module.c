@@ -35,7 +35,7 @@ static int unload_once(void)
 	return syscall(SYS_delete_module, "evpoll", O_NONBLOCK);
 }
 
-/* A file closed a moment ago may still be on its way out. */
+/* The release of a file that was just closed may still be pending. */
 static int unload(void)
 {
 	long long end = now_ms() + SOON;
@@ -400,7 +400,7 @@ static void *opening(void *arg)
 		int ep = ep_create(BY_WAIT, O_CLOEXEC), e;
 
 		if (ep < 0) {
-			/* no node, or a node whose driver is on its way */
+			/* no device node, or no driver for it yet */
 			if (errno != ENOENT && errno != ENODEV && errno != ENXIO)
 				o->err = errno;
 			continue;

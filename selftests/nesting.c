@@ -68,7 +68,7 @@ TEST_F(nesting, polled)
 	EXPECT_EQ(0, poll_now(self->ep));
 }
 
-/* R25: the poll asks the files, so that an event taken back is none */
+/* R25: poll(2) polls the files, so an event that is gone does not count */
 TEST_F(nesting, polled_after_the_event_went)
 {
 	ASSERT_EQ(0, put_byte(self->p[1]));
@@ -344,7 +344,7 @@ TEST_F(nesting, depth_of_the_longer_way)
 	for (int i = 1; i <= LINKS; i++) {
 		ASSERT_EQ(0, ep_add(variant->by, ep[i - 1], ep[i], EPOLLIN));
 	}
-	/* a short cut from the top to the bottom is no cycle and no deeper */
+	/* a link from the top to the bottom is not a cycle and adds no depth */
 	ASSERT_EQ(0, ep_add(variant->by, ep[0], ep[LINKS], EPOLLIN));
 	EXPECT_ERRNO(ELOOP, ep_add(variant->by, ep[LINKS + 1], ep[0], EPOLLIN));
 	/* without the long way the short one leaves room */

@@ -217,7 +217,7 @@ TEST_F(storm, cycle_through_a_closing_instance)
 		do {
 			ret = ep_add(variant->by, ep[2], ep[0], EPOLLIN);
 		} while (ret && errno == ELOOP && now_ms() < end);
-		/* the link went first, or the event would go round for ever */
+		/* the old link must be gone now, or the event would circulate without end */
 		ASSERT_EQ(0, ret) TH_LOG("round %d: %s", round, strerror(errno));
 		ASSERT_EQ(0, ep_items(ep[0])) TH_LOG("round %d", round);
 		ASSERT_EQ(0, eventfd_write(self->e, 1));

@@ -39,7 +39,7 @@ static int first_of_two(enum mechanism by, int ep, int context, const int *fd)
 
 	if (burst(context, fd, 2))
 		return -1;
-	/* A look in the middle of the burst would be the end of a batch. */
+	/* A wait in the middle of the burst would flush the batch too early. */
 	if (by != BY_EPOLL && !queued_become(ep, 2))
 		return -1;
 	/* Those that are there stay in front. */
@@ -66,7 +66,7 @@ TEST_F(order, exclusive_first)
 	}
 }
 
-/* An instance tells who watches it when its batch is there; files are told of before. */
+/* An instance wakes its watchers when it flushes its batch, which is after the other files. */
 TEST_F(order, instance_last)
 {
 	bool batch = variant->context != EVPOLL_SOURCE_PROCESS;

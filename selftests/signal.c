@@ -189,7 +189,7 @@ static pid_t waiting_child(enum mechanism by, int ep, int timeout_ms)
 	return pid;
 }
 
-/* R1: SIGKILL ends the longest wait; who is left gets the next event */
+/* R1: SIGKILL ends the longest wait; the waiter that is left gets the next event */
 TEST_F(signal, kill)
 {
 	struct epoll_event ev;
@@ -211,8 +211,8 @@ TEST_F(signal, kill)
 
 /*
  * signal(7), "Interruption of system calls and library functions by stop signals": epoll_wait fails
- * with EINTR after SIGCONT though there is no handler; so do socket calls with a timeout, and so
- * does read() here; a read() without a timeout goes on
+ * with EINTR after SIGCONT, although there is no handler. Socket calls with a timeout fail too, and
+ * so does read() here. A read() without a timeout continues.
  */
 TEST_F(signal, stop_and_continue)
 {
@@ -323,7 +323,7 @@ TEST_F(mask, during_the_wait)
 	pthread_join(p.thread, NULL);
 }
 
-/* Sends a signal a while after it was asked to, each time another while. */
+/* Sends a signal some time after the request, with a different delay each time. */
 static atomic_int rounds_asked;
 
 static void *sender_main(void *arg)
@@ -379,7 +379,7 @@ TEST_F(mask, event_before_signal)
 	EXPECT_EQ(1, handled);
 }
 
-/* ep_poll(): a wait of no time looks at no signal, and leaves the mask as it was */
+/* ep_poll(): a wait with a zero timeout ignores signals and leaves the mask as it was */
 TEST_F(mask, no_time_no_signal)
 {
 	struct epoll_event ev;
@@ -459,7 +459,7 @@ TEST_F(mask, restored)
 	EXPECT_FALSE(blocked(SIGTERM));
 }
 
-/* set_user_sigmask(): a size that is not the mask's is EINVAL, unless there is no mask */
+/* set_user_sigmask(): a wrong size of the mask is EINVAL, unless the mask is NULL */
 TEST_F(mask, sigsetsize)
 {
 	static const unsigned int bad[] = { 0, 1, 7, 9, 16, 128, UINT32_MAX };

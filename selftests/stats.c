@@ -67,14 +67,14 @@ TEST_F(stats, counted)
 	EXPECT_EQ(2, s.delivered);
 	EXPECT_EQ(0, s.spurious);
 
-	/* the level-triggered one is asked again, in vain */
+	/* the wait polls the level-triggered item again, which is no longer ready */
 	ASSERT_EQ(0, unpoke(self->fd[1]));
 	EXPECT_EQ(0, ep_wait(BY_WAIT, self->ep, self->ev, 8, 0));
 	s = stats_of(self->ep);
 	EXPECT_EQ(2, s.reads);
 	EXPECT_EQ(2, s.delivered);
 	EXPECT_EQ(1, s.spurious);
-	/* nothing to ask, no scan */
+	/* no item to poll, so no scan */
 	EXPECT_EQ(0, ep_wait(BY_WAIT, self->ep, self->ev, 8, 0));
 	EXPECT_EQ(2, stats_of(self->ep).reads);
 
@@ -122,7 +122,7 @@ TEST_F(stats, latency)
 	EXPECT_EQ(3, s.delivered);
 	EXPECT_EQ(2, slots(&s, 0, EVPOLL_LATENCY_SLOTS));
 
-	/* nor has what ADD and MOD find */
+	/* what ADD and MOD find has no callback either */
 	ASSERT_EQ(0, poke(self->fd[2]));
 	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd[2], EPOLLIN | EPOLLET));
 	ASSERT_EQ(0, ep_mod(BY_WAIT, self->ep, self->fd[1], EPOLLIN | EPOLLET));
@@ -149,7 +149,7 @@ TEST_F(stats, latency_of_the_event)
 
 	ASSERT_EQ(0, set_params(self->ep, &params));
 	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd[0], EPOLLIN));
-	/* gone before anybody asked */
+	/* the event is gone before the wait */
 	ASSERT_EQ(0, poke(self->fd[0]));
 	ASSERT_EQ(0, unpoke(self->fd[0]));
 	EXPECT_EQ(0, ep_wait(BY_WAIT, self->ep, self->ev, 8, 0));

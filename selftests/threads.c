@@ -64,7 +64,7 @@ TEST_F(threads, event_wakes_one)
 
 		ASSERT_EQ(0, poke(self->wr));
 		ASSERT_TRUE(becomes(&returned, done));
-		/* whoever was woken as well has had its time */
+		/* time for a second thread to return, if it was woken too */
 		usleep(20000);
 		EXPECT_EQ(done, returned);
 		for (int i = 0; i < THREADS; i++)
@@ -205,7 +205,7 @@ TEST_F(threads, killed_before_the_event)
 	}
 }
 
-/* Nothing else runs on this CPU while in SCHED_FIFO: who is woken stays where it is. */
+/* SCHED_FIFO keeps other tasks from this CPU, so a task that is woken does not run yet. */
 static int freeze_cpu(void)
 {
 	return sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 });
@@ -376,7 +376,7 @@ TEST_F(threads, exclusive_wakes_not_all)
 	int ep[2 * THREADS];
 	atomic_int returned = 0;
 
-	/* the fixture's own item is no part of this */
+	/* without the item of the fixture */
 	ASSERT_EQ(0, ep_del(variant->by, self->ep, self->rd));
 	for (int i = 0; i < 2 * THREADS; i++) {
 		ep[i] = ep_create(variant->by, O_CLOEXEC);

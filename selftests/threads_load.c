@@ -340,7 +340,7 @@ TEST_F(load, changes_against_waits)
 	EXPECT_EVENT(EPOLLIN, load->rd[0], ev);
 }
 
-/* The worker whose wait is over: joined, and its place free. */
+/* Join a worker whose wait has ended, and free its place. */
 static struct worker *worker_over(struct worker *w, int n)
 {
 	for (;;) {

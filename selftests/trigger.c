@@ -100,7 +100,7 @@ TEST_F(trigger, et_story_wakes_the_sleeper)
 	EXPECT_EVENT(EPOLLIN, self->rd, w.ev[0]);
 }
 
-/* R18: who reads to EAGAIN after each event misses nothing */
+/* R18: a reader that reads until EAGAIN after each event misses nothing */
 TEST_F(trigger, et_read_to_eagain)
 {
 	struct epoll_event ev;
@@ -121,7 +121,7 @@ TEST_F(trigger, et_read_to_eagain)
 	}
 }
 
-/* ep_insert(): ADD asks the file, so what holds already is reported, with EPOLLET once */
+/* ep_insert(): ADD polls the file, so it reports a ready file, with EPOLLET once */
 TEST_F(trigger, et_add_of_ready_file)
 {
 	struct epoll_event ev = {};
@@ -210,7 +210,7 @@ TEST_F(trigger, masks_join)
 	close(sv[1]);
 }
 
-/* ep_send_events(): the file is asked when events are fetched, what is over is not reported */
+/* ep_send_events(): the wait polls the file again and does not report an event that is gone */
 TEST_F(trigger, over_before_the_wait)
 {
 	struct epoll_event ev;
@@ -229,7 +229,7 @@ TEST_F(trigger, over_before_the_wait)
 	}
 }
 
-/* R19: ONESHOT reports once, then rests until MOD, which asks the file at once */
+/* R19: ONESHOT reports once, then is disabled until MOD, which polls the file */
 TEST_F(trigger, oneshot)
 {
 	struct epoll_event ev = {};
@@ -282,7 +282,7 @@ TEST_F(trigger, oneshot_off_and_on)
 	EXPECT_EQ(0, ep_wait(variant->by, self->ep, &ev, 1, 0));
 }
 
-/* R30: MOD asks the file again: what holds already is reported, an edge gone by as well */
+/* R30: MOD polls the file again and reports what is ready, even if its edge was reported */
 TEST_F(trigger, mod_asks_again)
 {
 	struct epoll_event ev = {};
@@ -303,7 +303,7 @@ TEST_F(trigger, mod_asks_again)
 	close(sv[1]);
 }
 
-/* R30: MOD that finds the file ready wakes who sleeps; so does ADD */
+/* R30: ADD and MOD wake a sleeping waiter if they find the file ready */
 TEST_F(trigger, mod_and_add_wake_the_sleeper)
 {
 	struct waiter w;

@@ -82,7 +82,7 @@ TEST_F(wait, timeout_is_not_early)
 	}
 }
 
-/* R1: who waits sleeps and takes no CPU */
+/* R1: a waiter sleeps and takes no CPU time */
 TEST_F(wait, sleeps)
 {
 	struct timespec cpu[2];
@@ -102,7 +102,7 @@ TEST_F(wait, sleeps)
 	EXPECT_GT(10, ru[1].ru_nvcsw - ru[0].ru_nvcsw);
 }
 
-/* R1: other events than those asked for do not wake who waits */
+/* R1: events that are not in the mask do not wake a waiter */
 TEST_F(wait, sleeps_through_other_events)
 {
 	struct waiter w;
@@ -124,7 +124,7 @@ TEST_F(wait, sleeps_through_other_events)
 	close(sv[1]);
 }
 
-/* R2: an event makes who waits runnable, and the wait returns it, long before the timeout */
+/* R2: an event wakes the waiter, and the wait returns it, long before the timeout */
 TEST_F(wait, event_ends_the_wait)
 {
 	long long start = now_ms();
@@ -139,7 +139,7 @@ TEST_F(wait, event_ends_the_wait)
 	EXPECT_GT(SOON, now_ms() - start);
 }
 
-/* R14: -1 waits for ever, that is longer than anything else here, and an event ends it */
+/* R14: -1 waits without a limit, longer than anything else here, until an event */
 TEST_F(wait, for_ever)
 {
 	struct waiter w = { .by = variant->by, .ep = self->ep, .timeout_ms = -1 };
@@ -253,7 +253,7 @@ TEST_F(pwait2, bad_times)
 	EXPECT_EQ(1, ep_wait(variant->by, self->ep, &ev, 1, 0));
 }
 
-/* poll_select_set_timeout(): a time beyond the end of time is for ever, not never */
+/* poll_select_set_timeout(): a timeout beyond KTIME_MAX has no limit, and does not end at once */
 TEST_F(pwait2, largest_time)
 {
 	/* epoll_pwait2(2) takes 64-bit seconds from everyone */
@@ -400,7 +400,7 @@ TEST_F(read, timeout_is_not_for_wait)
 	EXPECT_ERRNO(EAGAIN, read(self->ep, &ev, sizeof(ev)));
 }
 
-/* DESIGN 2: the largest read timeout is for ever, too */
+/* DESIGN 2: the largest read timeout has no limit either */
 TEST_F(read, largest_timeout)
 {
 	struct evpoll_params params = { .read_timeout_ns = INT64_MAX };

@@ -63,7 +63,7 @@ static bool relaxed(const char *name)
 	return source(name, "active_time_ms") == 0;
 }
 
-/* True once there is no such source: it may be destroyed by a worker. */
+/* True once there is no such source. A worker may destroy it some time later. */
 static bool gone(const char *name)
 {
 	long long end = now_ms() + SOON;

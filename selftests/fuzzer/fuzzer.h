@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differential fuzzer: random programs, each step of which is done to epoll and to evpoll.
+ * The differential fuzzer: it runs random programs, and does each step on epoll and on evpoll.
  *
  * Words
  * -----
@@ -14,10 +14,10 @@
  * program   a list of steps. Any list is one: a step that does not apply does nothing, so steps
  *           can be left out freely, which is what the shrinker does
  *
- * An object is one open file description, and both sides of a twin watch the same. So they are
- * called from the same wakeup, one after the other, and must come to the same result. To have
- * nothing happen between the two halves of a step, a worker stays on one processor, and a step
- * ends when what it caused has happened.
+ * An object is one open file description, and both sides of a twin watch the same one. A wakeup of
+ * the file calls both sides, one after the other, and both must come to the same result. Nothing
+ * may happen between the two halves of a step. So a worker stays on one processor, and a step ends
+ * only when all its effects have happened.
  */
 #ifndef FUZZER_H
 #define FUZZER_H
@@ -57,7 +57,7 @@ struct step {
 /**
  * struct program - what to do
  * @seed: what it was made from
- * @eager: look at all twins after each step, not only where the program says so
+ * @eager: look at all twins after each step, not only where the program has a look
  * @n: number of steps
  * @step: the steps
  */
@@ -70,8 +70,9 @@ struct program {
 
 /**
  * struct slot - an open file
- * @fd: its number on each side: the same, but for a file of /proc, which tells each open of it
- *	once; kept when the slot is closed, for calls with a number that is none
+ * @fd: its file descriptor on each side. They are the same, except for a file of /proc, which
+ *	reports a change once to each open file. The slot keeps them after close, for calls with a
+ *	bad file descriptor
  * @open: the slot has a file
  * @kind: kind of the file
  * @object: number of the object
@@ -133,7 +134,7 @@ struct child {
  * @outer: there is a twin of that flavour
  * @windowed: there was a twin of that flavour
  * @nested: a twin has watched a twin
- * @tells_once: there is a file that tells its state to who asks first
+ * @tells_once: there is a file that reports its state to the first poll only
  * @asynchronous: the program has files whose events come from interrupts or other tasks
  * @late: the difference may be that of an interrupt at the wrong time, see fuzz_one()
  * @realtime: PREEMPT_RT, where a wakeup can be preempted between the two sides

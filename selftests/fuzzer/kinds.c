@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kinds of files: how one is made, how it gets news (write) and how they are taken (read).
- * What a write causes has happened when it returns, wherever it happens.
+ * The kinds of files: how to open one, how to make an event (write) and how to consume it (read).
+ * When a write returns, all its effects have happened, in whatever context.
  */
 #include "fuzzer.h"
 
@@ -158,9 +158,9 @@ static bool pty_open(struct world *w, struct slot **s)
 }
 
 /*
- * A worker of the kernel carries the bytes to the other end. When they are all there it may still
- * be waking who watches that: the flush waits for the lock that it holds meanwhile, and has
- * nothing to flush any more.
+ * A kernel worker moves the bytes to the other end. When all bytes have arrived, the worker may
+ * still be waking the watchers. The flush has nothing to flush, but it waits for the lock that the
+ * worker holds meanwhile.
  */
 static void pty_news(struct world *w, struct slot *s, unsigned int n)
 {
@@ -294,13 +294,13 @@ static void line_read(struct world *w, struct slot *s, unsigned int n)
 	file_read(w, s, sizeof(struct evpoll_source_event));
 }
 
-/* Asking an open file of this kind for its state changes that: one for each side. */
+/* A poll of such an open file changes its state, so each side has its own. */
 static bool proc_file_open(struct world *w, struct slot **s)
 {
 	for (int side = 0; side < 2; side++) {
 		int fd = open("/proc/sys/kernel/hostname", O_RDONLY | O_CLOEXEC);
 
-		/* Away from the numbers that both sides have in common */
+		/* Above the numbers of the files that both sides share */
 		s[0]->fd[side] = fcntl(fd, F_DUPFD_CLOEXEC, 300);
 		close(fd);
 	}

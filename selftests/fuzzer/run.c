@@ -141,9 +141,9 @@ bool fuzz_one(struct world *w, uint64_t seed)
 	if (program_agrees(w, &p))
 		return true;
 	/*
-	 * An interrupt between the halves of a look that cannot take all events changes only their
-	 * order. A softirq that is left to ksoftirqd comes late, and wakes the watchers of an
-	 * instance again for events that they know. Neither happens twice.
+	 * Run the program again, because two causes of a difference do not happen twice. An
+	 * interrupt between the halves of a look that cannot take all events changes their order. A
+	 * softirq that ksoftirqd runs late wakes the watchers of an instance a second time.
 	 */
 	if (w->late && program_agrees(w, &p)) {
 		w->interrupted++;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sockets, and a network of their own for them. */
+/* Sockets, in a network namespace of their own. */
 #include "fuzzer.h"
 
 #include <linux/rtnetlink.h>
@@ -40,7 +40,7 @@ bool unix_seqpacket_open(struct world *w, struct slot **s)
 	return pair_open(s, SOCK_SEQPACKET);
 }
 
-/* Binds to a name that the kernel chooses, and tells it. */
+/* Bind to an address that the kernel chooses, and return it in @addr. */
 static bool bind_any(int fd, struct sockaddr_storage *addr, socklen_t *len)
 {
 	int domain;

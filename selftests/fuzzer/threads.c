@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Many threads on one instance. What each of them sees is not determined, but these hold:
+ * Many threads use one instance. It is not determined which events each thread gets, but these
+ * rules hold:
  *
- *   - no event is lost: when nobody writes any more, all that was written is read soon
- *   - no event after EPOLL_CTL_DEL or EPOLL_CTL_MOD has returned, of the registration before:
- *     not in a wait that began later
- *   - no event twice with EPOLLONESHOT
+ *   - no event is lost: after the last write, the threads soon read everything that was written
+ *   - a wait that begins after EPOLL_CTL_DEL or EPOLL_CTL_MOD has returned reports no event of the
+ *     registration before it
+ *   - an EPOLLONESHOT registration reports once
  *
- * Each registration and each change of it is a new generation, which comes back in the data.
+ * Each ADD and each MOD makes a new generation. The data of an event has its generation.
  */
 #include "fuzzer.h"
 
@@ -25,12 +26,9 @@
 
 /**
  * struct watch - a watched file
- * @kind: kind of the file
- * @rd: end that is watched and read
- * @wr: end that is written
- * @lock: who changes the registration
- * @gen: the generation that is registered; @lock
- * @events: the mask that is registered; @lock
+ * @rd: the file that is watched and read, @wr: a write to it makes @rd ready
+ * @lock: protects the registration
+ * @gen: the generation that is registered; under @lock
  * @over: generations up to this one cannot be reported by a wait that begins now
  * @once: by generation: 0, or with EPOLLONESHOT 1 and how often it was reported
  * @written: how much was written
@@ -103,7 +101,7 @@ static void disarm(struct arena *a, int i)
 	a->steps++;
 }
 
-/* Those who make news and the main thread, at the beginning of a round and at its end */
+/* The writers and the main thread meet here at the beginning and at the end of a round. */
 static bool round_begins(struct arena *a)
 {
 	pthread_barrier_wait(&a->round);
@@ -320,7 +318,7 @@ static bool nothing_is_lost(struct arena *a)
 	return true;
 }
 
-/* All consumers end: who has the event that says so leaves it to the others. */
+/* End all consumers. The event that ends them is level-triggered, so each of them gets it. */
 static bool consumers_end(struct arena *a)
 {
 	long long end = now_ms() + SOON;
@@ -352,8 +350,8 @@ static bool rounds(struct arena *a, int writes)
 }
 
 /*
- * So many writes, with threads all over one instance; w->why says what went wrong. If an event is
- * lost the threads never end.
+ * Do @writes writes while threads use one instance. w->why says what went wrong. If an event is
+ * lost, the threads do not end.
  */
 bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes)
 {

@@ -167,9 +167,9 @@ static void set_error(struct result *r, int i, int error, unsigned int slot)
 }
 
 /*
- * evpoll knows nothing of the epoll instances that watch its own, README, "Differences from epoll":
- * a chain, or a way up from a file, that goes through both kinds is not as long there, and one that
- * epoll refuses may be allowed. It is not to be tried then.
+ * README, "Differences from epoll": evpoll does not see the epoll instances that watch its own. So
+ * a chain through both kinds of instances is shorter for evpoll, which may accept what epoll
+ * refuses. The step is left out then.
  */
 static bool is_for_epoll_alone(const struct world *w, int op, int error)
 {
@@ -177,8 +177,8 @@ static bool is_for_epoll_alone(const struct world *w, int op, int error)
 }
 
 /*
- * Both sides have the same to say about the change. Some files have evpoll's side on their wait
- * queue first: a wakeup that one side takes for itself does not come to the other.
+ * Both sides return the same for the change. For some files, evpoll's side is first on the wait
+ * queue, because an exclusive wakeup may go to the first side only.
  */
 static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 			const struct step *s)
@@ -220,8 +220,8 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 }
 
 /*
- * Does evpoll define the order as epoll does? README, "Differences from epoll". Once the orders
- * may differ, all looks must be at everything.
+ * True if evpoll defines the same order of events as epoll: README, "Differences from epoll". Once
+ * the orders may differ, each look must take all events.
  */
 static bool has_order(const struct world *w, const struct twin *t)
 {
@@ -230,8 +230,8 @@ static bool has_order(const struct world *w, const struct twin *t)
 }
 
 /*
- * An instance hears late of what waits for the end of a window below it: now, as a window ends when
- * one is set. Several may stand on top of each other.
+ * Events wait for the end of a window before they reach the instances above. Setting a window ends
+ * the old one, so this makes them arrive now. There can be several instances on top of each other.
  */
 static void end_windows(const struct world *w, const struct twin *t)
 {
@@ -300,9 +300,9 @@ static void join(struct result *all, const struct result *more)
 }
 
 /*
- * An interrupt may have come between the two halves of the look: then the side that was first will
- * say so in its next one. What only one side ever says is a difference. So is another order: what
- * was there before the interrupt stands as it stood.
+ * Look again. If an interrupt came between the two halves of the look, the first side reports its
+ * event in the next look. An event that only one side reports, in any look, is a difference. A
+ * different order is one too, because the events before the interrupt keep their order.
  */
 static bool look_again(struct world *w, struct twin *t, struct result *r, bool ordered)
 {
@@ -392,7 +392,7 @@ static bool step_poll(struct world *w, struct twin *t)
 	struct result r[2] = {};
 	bool same;
 
-	/* It asks for one event, and which one that is depends on the order. */
+	/* poll(2) polls until it finds one event, and the order decides which one that is. */
 	if (w->tells_once && !has_order(w, t))
 		return true;
 	end_windows(w, t);
@@ -469,7 +469,7 @@ bool twin_step(struct world *w, const struct step *s)
 	struct slot *slot = &w->slot[s->arg[1] % SLOTS];
 
 	if (s->code == CREATE) {
-		/* Of its items, the one asked first is any, see has_order(). */
+		/* It may poll its items in any order, see has_order(). */
 		if (w->tells_once && s->arg[1] % FLAVOURS == WINDOW)
 			return true;
 		step_create(t, s->arg[1]);

@@ -173,7 +173,8 @@ static void step_fork(struct child *c)
 }
 
 /*
- * Neither unix sockets, whose garbage collector works in its own time, nor the files that are two.
+ * Sends neither unix sockets, because their garbage collector runs at unknown times, nor the files
+ * that are different ones on both sides.
  */
 static void step_send(struct world *w, struct slot *s)
 {

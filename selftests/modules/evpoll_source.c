@@ -2,10 +2,10 @@
 /*
  * A source of wakeups: see evpoll_source.h.
  *
- * A burst holds references on its lines, not on their files, so that close(2) ends a file as it
- * does elsewhere. It lives as long as the file of the line it was started on, and that file
- * holds the module: nothing goes on after the last close. The next burst of the line gets its
- * memory if that is large enough, so that a burst costs the same each time.
+ * A burst holds references on its lines, not on their files, so that close(2) releases a file as
+ * usual. It lives as long as the file of the line on which it was started. This file holds the
+ * module, so no burst runs after the last close. The next burst of the line reuses the memory if
+ * that is large enough, so that each burst costs the same.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -50,10 +50,10 @@ static void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*fn)(stru
 
 /**
  * struct source_line - an open of the device
- * @ref: its file, and bursts that it is in
- * @wait: its lock protects @event
- * @event: what read() returns next
- * @mutex: for @burst, one ioctl at a time
+ * @ref: held by its file, and by the bursts that it is part of
+ * @wait: its wait queue, whose lock protects @event
+ * @event: what the next read() returns
+ * @mutex: protects @burst, one ioctl at a time
  * @burst: the last burst that was started on this line, or NULL
  */
 struct source_line {
@@ -66,20 +66,21 @@ struct source_line {
 
 /**
  * struct source_burst - see struct evpoll_source_burst
- * @arg: as the caller gave it
- * @left: events to come; 0: the burst is over
- * @released: events that have been let go
- * @due: of these, those that the NAPI poll has still to do
- * @irq: an interrupt at once, see source_begin()
- * @timer: for EVPOLL_SOURCE_SOFTIRQ, for what comes after @irq, and in its place on PREEMPT_RT
+ * @arg: the arguments of the ioctl
+ * @left: number of events that have not happened yet; 0: the burst has ended
+ * @released: number of events that are due or have happened
+ * @due: number of due events that the NAPI poll has not handled yet
+ * @irq: the first interrupt, see source_begin()
+ * @timer: all events of EVPOLL_SOURCE_SOFTIRQ; in other contexts the events after @irq. PREEMPT_RT
+ *	uses it instead of @irq
  * @napi: for EVPOLL_SOURCE_NAPI
  * @polls: @napi is enabled
- * @rcu: frees it
- * @room: lines that it has memory for
+ * @rcu: frees the burst
+ * @room: number of lines that fit into @lines
  * @lines: arg.nr lines, then NULL
  *
- * @arg, @released and @due belong to the context that it runs in, as does @left, which others
- * read. The rest is of who starts and ends it.
+ * The context of the burst uses @arg, @released, @due and @left; others read @left too. The task
+ * that starts or stops the burst uses the other fields.
  */
 struct source_burst {
 	struct evpoll_source_burst arg;
@@ -96,7 +97,7 @@ struct source_burst {
 };
 
 static struct net_device *source_netdev;
-/* For its list of NAPI contexts, which is not made for changes by several at once */
+/* Protects the device's list of NAPI contexts, which has no lock for its writers. */
 static DEFINE_MUTEX(source_napi_mutex);
 static const struct file_operations source_fops;
 
@@ -110,7 +111,7 @@ static void source_line_put(struct source_line *line)
 	kref_put(&line->ref, source_line_free);
 }
 
-/* A reference on the line that @fd is, or NULL. */
+/* Get a reference on the line of @fd; NULL if @fd is not a line. */
 static struct source_line *source_line_get(int fd)
 {
 	struct source_line *line = NULL;
@@ -126,7 +127,7 @@ static struct source_line *source_line_get(int fd)
 	return line;
 }
 
-/* By the clock that @first_ns is of: ndelay() is as long as it was calibrated at boot. */
+/* Not ndelay(), because it depends on its calibration at boot. @first_ns has this clock too. */
 static void source_work(u64 ns)
 {
 	u64 end = ktime_get_ns() + ns;
@@ -135,7 +136,7 @@ static void source_work(u64 ns)
 		cpu_relax();
 }
 
-/* One event, on the line whose turn it is. */
+/* Make one event, on the line whose turn it is. */
 static void source_fire(struct source_burst *burst)
 {
 	u64 total = (u64)burst->arg.nr * burst->arg.repeat;
@@ -158,7 +159,7 @@ static void source_fire(struct source_burst *burst)
 	WRITE_ONCE(burst->left, burst->left - 1);
 }
 
-/* As a NIC's driver: up to the budget, and all that is there. */
+/* Like the driver of a NIC: handle all due events, up to the budget. */
 static int source_napi_poll(struct napi_struct *napi, int budget)
 {
 	struct source_burst *burst = container_of(napi, struct source_burst, napi);
@@ -173,7 +174,7 @@ static int source_napi_poll(struct napi_struct *napi, int budget)
 	return done;
 }
 
-/* Lets the next events go; returns the time until the next ones after them. */
+/* Make the next events due. Returns the time until the ones after them. */
 static u64 source_release(struct source_burst *burst, u32 *events)
 {
 	u32 at;
@@ -189,7 +190,7 @@ static bool source_released_all(const struct source_burst *burst)
 	return burst->released == (u64)burst->arg.nr * burst->arg.repeat;
 }
 
-/* In an interrupt, or in the softirq of a timer. Returns the time until the next events. */
+/* Runs in an interrupt or in the softirq of a timer. Returns the time until the next events. */
 static u64 source_go_on(struct source_burst *burst)
 {
 	u32 events;
@@ -216,7 +217,10 @@ static enum hrtimer_restart source_timer(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/* Neither _SOFT nor _HARD: in the interrupt; on PREEMPT_RT in a thread, as a NIC's. */
+/*
+ * A mode without _SOFT or _HARD runs the timer in the interrupt, and on PREEMPT_RT in a thread, as
+ * for a NIC.
+ */
 static enum hrtimer_mode source_timer_mode(const struct source_burst *burst)
 {
 	return burst->arg.context == EVPOLL_SOURCE_SOFTIRQ ? HRTIMER_MODE_REL_PINNED_SOFT :
@@ -238,9 +242,9 @@ static void source_irq(struct irq_work *irq)
 }
 
 /*
- * On the processor that the burst is to come from. A timer's interrupt would come when its clock
- * next can, which no two boots agree on. On PREEMPT_RT it is a thread that does an irq_work, and
- * not one like a NIC's.
+ * Runs on the processor on which the events happen. The first interrupt is an irq_work, because the
+ * delay until a timer's interrupt depends on the clock device and differs from boot to boot.
+ * PREEMPT_RT would run the irq_work in a thread that is unlike that of a NIC, so it uses the timer.
  */
 static void source_begin(void *arg)
 {
@@ -289,14 +293,14 @@ static int source_run_here(struct source_burst *burst)
 	return 0;
 }
 
-/* Ends the burst if it goes on. It may be over, but not yet out of its timer or poll. */
+/* Stop the burst. Even if its last event has happened, its timer or poll may still run. */
 static void source_burst_stop(struct source_burst *burst)
 {
 	u32 i;
 
 	/*
-	 * In the order in which one starts the next. PREEMPT_RT has not queued the first, and would
-	 * wait for RCU.
+	 * The irq_work starts the timer, and both schedule the NAPI poll, so stop them in this
+	 * order. PREEMPT_RT never queues the irq_work, and its irq_work_sync() would wait for RCU.
 	 */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		irq_work_sync(&burst->irq);
@@ -321,7 +325,7 @@ static void source_burst_free(struct source_burst *burst)
 		__netif_napi_del(&burst->napi);
 		mutex_unlock(&source_napi_mutex);
 	}
-	/* Of those who may still look at the NAPI context. */
+	/* RCU readers may still use the NAPI context. */
 	kfree_rcu(burst, rcu);
 }
 
@@ -351,7 +355,7 @@ static struct source_burst *source_burst_alloc(u32 nr)
 	return burst;
 }
 
-/* A burst that does not go on, and has no lines yet. Caller holds line->mutex. */
+/* Get a burst that is stopped and has no lines yet. Caller holds line->mutex. */
 static struct source_burst *source_burst_get(struct source_line *line,
 					     const struct evpoll_source_burst *arg)
 {
@@ -494,7 +498,7 @@ static struct miscdevice source_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "evpoll_source",
 	.fops = &source_fops,
-	/* It takes processors away from all others. */
+	/* root only, because a burst can keep a processor busy */
 	.mode = 0600,
 };
 
@@ -514,7 +518,7 @@ static int __init source_init(void)
 static void __exit source_exit(void)
 {
 	misc_deregister(&source_device);
-	/* The tracepoint of a NAPI poll that is over reads the name of its device. */
+	/* The tracepoint at the end of a NAPI poll reads the name of the device. */
 	synchronize_net();
 	free_netdev(source_netdev);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * /dev/evpoll_source: files that become readable on command, a burst at a time, from a chosen
- * context. For selftests, measurements and traces: a burst is the same every time.
+ * /dev/evpoll_source: files that become readable on command, in bursts, from a chosen context. It
+ * is for selftests, measurements and traces, which need bursts that are the same every time.
  *
- * Each open is a *line*. A line counts events; it is readable while there are some. read(2)
- * returns the events since the last read as &struct evpoll_source_event, or its first 8 bytes,
- * which are what an eventfd returns; EAGAIN when there are none, it never waits.
+ * Each open file is a *line*. A line counts its events, and is readable while the count is not
+ * zero. read(2) returns the events since the last read as &struct evpoll_source_event, or only its
+ * first 8 bytes, as an eventfd does. It never waits: without events it fails with EAGAIN.
  */
 #ifndef EVPOLL_SOURCE_H
 #define EVPOLL_SOURCE_H
@@ -27,8 +27,8 @@ struct evpoll_source_event {
 enum {
 	EVPOLL_SOURCE_PROCESS,	/* the ioctl itself, which returns after the last one */
 	EVPOLL_SOURCE_SOFTIRQ,	/* a timer in softirq */
-	EVPOLL_SOURCE_HARDIRQ,	/* an interrupt: at once, for later events a timer's */
-	EVPOLL_SOURCE_NAPI,	/* a NAPI poll, that such an interrupt schedules, as a NIC's */
+	EVPOLL_SOURCE_HARDIRQ,	/* an interrupt, from a timer for later events */
+	EVPOLL_SOURCE_NAPI,	/* a NAPI poll, which an interrupt schedules, as from a NIC */
 	EVPOLL_SOURCE_CONTEXTS,
 };
 
@@ -38,28 +38,29 @@ enum {
 
 /**
  * struct evpoll_source_burst - rounds of one event on each of some lines
- * @fds: user pointer to @nr __s32, the lines, in the order of their events
- * @nr: lines, up to EVPOLL_SOURCE_MAX_LINES
+ * @fds: user pointer to @nr __s32, the lines in the order of their events
+ * @nr: number of lines, up to EVPOLL_SOURCE_MAX_LINES
  * @context: EVPOLL_SOURCE_PROCESS and so on
- * @spacing_ns: from one event of a round to the next; 0 is all of a round in one go, of which a
- *	NAPI poll does up to 64
- * @pause_ns: from one round to the next
- * @repeat: rounds
- * @cpu: the processor that it comes from, -1 is the caller's. -1 with EVPOLL_SOURCE_PROCESS
- * @work_ns: what each event costs before it is there, in the same go, as a packet costs the network
- *	stack; up to EVPOLL_SOURCE_MAX_WORK_NS
+ * @spacing_ns: time from one event of a round to the next. 0: all events of a round come
+ *	together; a NAPI poll handles up to 64 of them
+ * @pause_ns: time from one round to the next
+ * @repeat: number of rounds
+ * @cpu: the processor on which the events happen, -1 is the caller's. Must be -1 with
+ *	EVPOLL_SOURCE_PROCESS
+ * @work_ns: time that the context spends before each event, as the network stack does for a packet;
+ *	up to EVPOLL_SOURCE_MAX_WORK_NS
  *
- * Both times are up to EVPOLL_SOURCE_MAX_NS. A timer that is late does not put off the next one;
- * EVPOLL_SOURCE_PROCESS sleeps so long at least.
+ * @spacing_ns and @pause_ns are up to EVPOLL_SOURCE_MAX_NS. A late timer does not delay the timers
+ * after it. EVPOLL_SOURCE_PROCESS sleeps at least this long.
  *
- * The burst belongs to the line that the ioctl is done on, which need not be one of @fds: closing
- * it ends the burst, and it has one at a time. A line that is closed while a burst goes on just is
- * not heard of any more.
+ * The burst belongs to the line on which the ioctl is called, which need not be one of @fds. A line
+ * has one burst at a time, and closing it ends the burst. A burst continues if one of the lines in
+ * @fds is closed.
  *
- * Errors: EINVAL, EFAULT, ENOMEM; EBADF (no file descriptor, or not of a line); EBUSY (a burst of
- * the line goes on); EINTR (EVPOLL_SOURCE_PROCESS: a signal came between events); ENXIO (@cpu has
- * just gone offline); EOPNOTSUPP (EVPOLL_SOURCE_HARDIRQ on PREEMPT_RT, where wait queues cannot be
- * woken from there).
+ * Errors: EINVAL, EFAULT, ENOMEM; EBADF (no file descriptor, or not of a line); EBUSY (the line has
+ * a burst that has not ended); EINTR (EVPOLL_SOURCE_PROCESS: a signal came between events); ENXIO
+ * (@cpu has just gone offline); EOPNOTSUPP (EVPOLL_SOURCE_HARDIRQ on PREEMPT_RT, where a hard
+ * interrupt cannot wake wait queues).
  */
 struct evpoll_source_burst {
 	__u64 fds;

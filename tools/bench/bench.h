@@ -80,11 +80,11 @@ static inline uint64_t instructions(void)
  * @start: set by a run that begins some time after its call: the instruction count at its begin
  * @at: free for the cases
  * @other: free for the cases
- * @select: data for select(2)
- * @pollfd: data for poll(2)
- * @ring: data for io_uring(7)
- * @wait: data for EVPOLL_IOC_WAIT
- * @ctl: data for EVPOLL_IOC_CTLV
+ * @select: the bitmaps of select(2)
+ * @pollfd: the array of poll(2)
+ * @ring: the ring of io_uring(7)
+ * @wait: argument of EVPOLL_IOC_WAIT
+ * @ctl: changes for EVPOLL_IOC_CTLV and EVPOLL_IOC_WAIT
  */
 struct set {
 	const struct mechanism *by;
