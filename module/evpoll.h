@@ -143,8 +143,6 @@
 #define EVPOLL_H
 
 #include <linux/atomic.h>
-
-
 #include <linux/capability.h>	/* 6.1's eventpoll.h needs this and fs.h */
 #include <linux/fs.h>
 #include <linux/hrtimer.h>

@@ -154,11 +154,9 @@ void evpoll_scan_undo(struct evpoll_item *item, u64 queued_ns)
 	}
 	evpoll_stay_awake(item);
 	spin_lock_irq(&ep->waiters.lock);
-	
 	/* Only the task that scans reads the cursor without the lock, and that is this one. */
 	if (ep->cursor == &item->ready)
 		ep->cursor = item->ready.prev;
-
 	/*
 	 * An item that was taken before this one may stand between the cursor and this one, if it
 	 * was polled twice and requeued.

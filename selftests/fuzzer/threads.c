@@ -26,9 +26,12 @@
 
 /**
  * struct watch - a watched file
- * @rd: the file that is watched and read, @wr: a write to it makes @rd ready
+ * @kind: kind of the file
+ * @rd: descriptor that is watched and read
+ * @wr: descriptor whose writes make @rd ready
  * @lock: protects the registration
  * @gen: the generation that is registered; under @lock
+ * @events: mask of the registration; under @lock
  * @over: generations up to this one cannot be reported by a wait that begins now
  * @once: by generation: 0, or with EPOLLONESHOT 1 and how often it was reported
  * @written: how much was written
