@@ -8,11 +8,11 @@ override OUT := $(abspath $(or $(OUT),out))
 override V := $(filter-out 0,$(V))
 
 # This stands after OUT gets its value, because 'export' defines an undefined variable as empty.
-export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
-	APPEND CASE QUICK DEBIAN_MIRROR V W C
+export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM \
+	LIMIT APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
-	lib module clean distclean
+.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell \
+	gdb lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -64,8 +64,8 @@ module:
 
 # Keeps downloads and the kernels that were built here, because they take long.
 clean:
-	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million moderation \
-		report.html run shell stress tests trace vm-run)
+	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million \
+		moderation report.html run shell stress tests trace vm-run)
 
 distclean:
 	rm -rf $(OUT)
