@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# evpoll.ko, and the lab that boots kernels with it. 'make help' lists what there is; each target
-# is a script in qemu/, and all that they write is below out/.
+# Builds evpoll.ko and runs the lab that boots kernels with it. 'make help' lists the targets. Most
+# targets are a script in qemu/commands/. The scripts write only below out/.
 
 .DEFAULT_GOAL := $(if $(KDIR),module,help)
 
 override OUT := $(abspath $(or $(OUT),out))
 override V := $(filter-out 0,$(V))
 
-# After OUT has its value: 'export' defines what is not defined, as empty, and ?= would see that.
-export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM LIMIT \
-	APPEND CASE QUICK DEBIAN_MIRROR V W C
+# This stands after OUT gets its value, because 'export' defines an undefined variable as empty.
+export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM \
+	LIMIT APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell gdb \
-	lib module clean distclean
+.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell \
+	gdb lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -62,10 +62,10 @@ lib:
 module:
 	@sh qemu/commands/module.sh $(if $(KDIR),'$(KDIR)')
 
-# Keeps what takes long: downloads, and kernels built here
+# Keeps downloads and the kernels that were built here, because they take long.
 clean:
-	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million moderation \
-		report.html run shell stress tests trace vm-run)
+	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million \
+		moderation report.html run shell stress tests trace vm-run)
 
 distclean:
 	rm -rf $(OUT)

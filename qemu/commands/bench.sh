@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Measure in the VM, write results.tsv, plots and a report: tools/bench/.
+# Run the benchmark of tools/bench/ in the VM, and write results.tsv, plots and a report.
 . "$(dirname "$0")/../shared/lib.sh"
 . "$shared/carry.sh"
 
@@ -21,7 +21,7 @@ mkdir -p "$guest"
 gcc -O2 -Wall -static -pthread -I"$top/uapi" -o "$guest/bench" "$top"/tools/bench/*.c -lm
 cp "$top/tools/bench/run" "$guest"
 
-# Servers to measure, in a root of their own, with the library that gives them evpoll for epoll
+# The servers run in a root of their own, under libevpoll-preload.
 sh "$shared/servers.sh"
 build_library "$out/lib"
 mkdir -p "$root/servers"
@@ -29,7 +29,7 @@ cp -a "$out/servers/." "$root/servers"
 cp "$out/lib/libevpoll-preload.so" "$root/servers"
 sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$guest" "$root"
 
-# boot MODE QEMU-OPTION...: the results of that mode
+# boot MODE QEMU-OPTION...: measure in that mode, and write $dir/MODE.tsv
 boot()
 {
 	mode=$1
@@ -51,10 +51,10 @@ boot()
 		{ print "  " $0 }
 		{ fflush() }'
 	grep -qx '# ended with 0' "$dir/$mode.log" ||
-		die "measuring failed: see $mode.log and $mode-console.log in $dir"
+		die "the benchmark failed in the guest: see $mode.log and $mode-console.log in $dir"
 }
 
-# What the report says of where this was
+# What the report says about this machine and this run
 machine()
 {
 	echo "kernel: $(sed -n 's/^# //p' "$dir/instructions.log" | head -n 1)"
@@ -64,11 +64,12 @@ machine()
 	echo "date: $(date -u '+%Y-%m-%d %H:%M') UTC"
 }
 
-# An instruction is a nanosecond of the guest's time, whatever else this machine does. With the same
-# seed and date, the guest's addresses and hashes are the same too.
+# With -icount an instruction takes a nanosecond of the guest's time, whatever else this machine
+# does. The seed and the date are fixed, so that the guest's addresses and hashes are the same in
+# each run.
 ACCEL=tcg,thread=single SMP=1 boot instructions -icount shift=0,sleep=off \
 	-seed 1 -rtc base=2026-01-01,clock=vm
-# Times: only ratios within this run mean something.
+# This mode measures time, so compare only ratios within one run.
 SMP=2 boot smp
 
 say REPORT "$dir"

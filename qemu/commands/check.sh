@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run the selftests on each kernel of KERNELS and say how it went; TEST= runs one file of them.
+# Run the selftests on each kernel of KERNELS and print the results. TEST= names the files to run.
 . "$(dirname "$0")/../shared/lib.sh"
 . "$shared/run-tests.sh"
 
@@ -10,7 +10,7 @@ work=$out/check
 
 one_at_a_time
 . "$top/selftests/settings"
-# shellcheck disable=SC2034 # for run-tests.sh
+# shellcheck disable=SC2034 # run-tests.sh uses it
 limit=${LIMIT:-$((timeout + 60))}
 sh "$shared/setup.sh" check
 sh "$shared/qemu.sh"

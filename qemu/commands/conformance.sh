@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run programs that know nothing of evpoll on it, and those that test the libraries, on each kernel
-# of KERNELS: tools/conformance/. TEST= runs one of them.
+# Run the tests of tools/conformance/ on each kernel of KERNELS: programs that know only epoll run on
+# evpoll, and others test the libraries. TEST= names the tests to run.
 . "$(dirname "$0")/../shared/lib.sh"
 . "$shared/run-tests.sh"
 . "$shared/carry.sh"
@@ -10,13 +10,13 @@ kernels=${KERNELS:-6.12}
 [ -z "${KERNEL:-}" ] || kernels=custom
 work=$out/conformance
 source=$top/tools/conformance
-version=7.3	# the newest epoll_wakeup_test
+version=7.3	# has the newest epoll_wakeup_test
 kselftest=$out/kselftest-$version/tools/testing/selftests
 harness=$work/harness
 root=$work/root
 guest=$root/conformance	# programs that the tests run
 
-# compile NAME SOURCE OPTION...: for the guest, with this machine's libraries
+# compile NAME SOURCE OPTION...: build a program for the guest, and carry the libraries it needs
 compile()
 {
 	program=$1
@@ -27,13 +27,13 @@ compile()
 	carry_needs "$root" "$guest/$program"
 }
 
-# libevpoll as one who installed it has it
+# Build against libevpoll as installed, with pkg-config.
 compile_installed()
 {
 	quietly conformance.log make -C "$top/tools/lib" O="$out/lib" DESTDIR="$root" install ||
 		die "cannot install libevpoll: $error"
 	flags=$(PKG_CONFIG_SYSROOT_DIR="$root" PKG_CONFIG_LIBDIR="$root/usr/local/lib/pkgconfig" \
-		pkg-config --cflags --libs libevpoll) || die "pkg-config does not find libevpoll"
+		pkg-config --cflags --libs libevpoll) || die "pkg-config does not find the installed libevpoll: see $out/conformance.log"
 	# shellcheck disable=SC2086 # a list
 	compile library_test "$source/library_test.c" -I"$harness" $flags
 }
@@ -67,15 +67,15 @@ for test in $wanted; do
 	[ -x "$source/$test" ] || die "no test is called '$test': TEST= takes $known"
 	cp "$source/$test" "$work/tests"
 done
-# Seconds for a test: epoll_wakeup_test is run twice.
+# A test may take so many seconds, because epoll_wakeup_test runs twice.
 echo timeout=1200 > "$work/tests/settings"
-# shellcheck disable=SC2034 # for run-tests.sh
+# shellcheck disable=SC2034 # run-tests.sh uses it
 limit=${LIMIT:-1300}
 
 say BUILD "libevpoll, tests"
 build_library "$out/lib"
 cp "$out/lib/libevpoll-preload.so" "$root"
-# A case has 30 s, which an emulated machine may need.
+# The harness gives a test case 30 s. An emulated machine may need more.
 cp "$kselftest/kselftest.h" "$harness"
 sed 's/^\(#define TEST_TIMEOUT_DEFAULT\) 30/\1 300/' "$kselftest/kselftest_harness.h" \
 	> "$harness/kselftest_harness.h"

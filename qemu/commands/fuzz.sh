@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run the fuzzer (selftests/fuzz.c) in the VM for DURATION seconds, from SEED on, or one program
-# of it with PROGRAM=file.
+# Run the fuzzer (selftests/fuzz.c) in the VM for DURATION seconds, beginning with SEED. PROGRAM=file
+# runs only that program.
 . "$(dirname "$0")/../shared/lib.sh"
 . "$shared/run-tests.sh"
 
@@ -33,5 +33,5 @@ console "$dir/console.log"
 is_clean "$dir/console.log" || status=1
 case $status in
 0 | 1) exit $status ;;
-*) die "the guest ended with status $status; the console is in $dir/console.log" ;;
+*) die "the guest ended with status $status; its console is in $dir/console.log" ;;
 esac

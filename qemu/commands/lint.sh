@@ -58,7 +58,7 @@ checkpatch()
 	return $status
 }
 
-# build KERNEL: all of it anew, because make shows a warning only when it compiles
+# build KERNEL: build everything again, because make prints a warning only when it compiles
 build()
 {
 	W=1 C=1 V='' sh "$shared/modules.sh" "$out/kernels/$1/build" "$dir/$1"
@@ -98,7 +98,7 @@ step()
 	grep -E '^[^ :]+:[0-9]+:' "$log" || true
 	if [ $status -ne 0 ] && [ "$found" -eq 0 ]; then
 		tail -n 20 "$log"
-		echo "$log:1: '$1' ended with status $status"
+		echo "$log:1: '$1' ended with status $status and without a finding"
 		found=1
 	fi
 	findings=$((findings + found))

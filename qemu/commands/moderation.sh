@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Count wakeups and measure latency of epoll and evpoll under the same loads: tools/moderation/.
+# Count wakeups and measure latency of epoll and evpoll under the loads of tools/moderation/.
 . "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}
@@ -16,8 +16,8 @@ sh "$shared/kernel.sh" "$name"
 cp "$top/tools/moderation/record" "$dir/guest"
 sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$dir/guest"
 
-# With -icount, see trace.sh. With processors that really run at the same time, this machine's load
-# would be in each figure, and 100000 interrupts a second are more than the guest can take.
+# trace.sh explains -icount. If the processors ran at the same time, each figure would depend on the
+# load of this machine, and the guest could not handle 100000 interrupts a second.
 say BOOT "$name"
 rm -f "$dir/results.tsv" "$dir/status"
 {
@@ -28,5 +28,5 @@ rm -f "$dir/results.tsv" "$dir/status"
 	echo "status $status"
 } | tee "$dir/record.log" | busybox awk -v results="$dir/results.tsv" \
 	-f "$top/tools/moderation/table.awk" ||
-	die "not as it should be; see record.log and console.log in $dir"
+	die "the results are incomplete or contradict a claim above; see record.log and console.log in $dir"
 echo "results.tsv is in $dir"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Boot, load evpoll.ko, run the demo, and exit with its status.
+# Boot a kernel, load evpoll.ko, run the demo, and exit with the status of the demo.
 . "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}
@@ -21,5 +21,5 @@ LIMIT=${LIMIT:-300} sh "$shared/boot.sh" "$out/kernels/$name/bzImage" "$dir/init
 	-serial "file:$dir/console.log" -serial stdio < /dev/null || status=$?
 [ $status -eq 0 ] || {
 	tail -n 20 "$dir/console.log"
-	die "the demo failed with status $status; the console is in $dir/console.log"
+	die "the demo failed with status $status; its console is in $dir/console.log"
 }

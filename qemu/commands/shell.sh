@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# shell.sh [gdb]: boot to a shell with evpoll.ko loaded and the selftests in /tests.
+# shell.sh [gdb]: boot to a shell with evpoll.ko loaded and the selftests in /tests. With gdb, QEMU
+# listens for a debugger.
 . "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}

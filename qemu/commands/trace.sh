@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Record the way of events through epoll and evpoll in the VM, and draw it: tools/trace/.
+# Record in the VM how events pass through epoll and evpoll, and draw it, with tools/trace/.
 . "$(dirname "$0")/../shared/lib.sh"
 
 name=${KERNELS:-6.12}
@@ -14,7 +14,7 @@ sh "$shared/setup.sh" trace
 sh "$shared/qemu.sh"
 sh "$shared/kernel.sh" "$name"
 
-# This machine's trace-cmd, with the libraries that it needs
+# Copy this machine's trace-cmd and the libraries that it needs.
 rm -rf "$guest"
 mkdir -p "$guest"
 cp "$top/tools/trace/record" "$(command -v trace-cmd)" "$guest"
@@ -25,8 +25,9 @@ ldd "$guest/trace-cmd" | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' |
 mv "$guest"/ld-linux* "$guest/ld.so"
 sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$guest"
 
-# With -icount an instruction is a nanosecond of the guest's time, whatever else this machine does.
-# Processors run in turn, in slices that two of the four keep short: see slice() in tools/load.h.
+# With -icount an instruction takes a nanosecond of the guest's time, whatever else this machine
+# does. The processors take turns. Two of the four keep these turns short: see slice() in
+# tools/load.h.
 say BOOT "$name"
 rm -f "$dir"/trace.dat "$dir"/report.txt "$dir"/*.svg "$dir"/*.png
 status=0

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run CMD= in the VM with evpoll.ko loaded, and exit with its status: 128 + n when signal n ended
-# it, 124 when it took longer than LIMIT seconds, 125 when the guest did not come so far.
+# Run CMD= in the VM with evpoll.ko loaded, and exit with its status: 128 + n if signal n ended it,
+# 124 if it took longer than LIMIT seconds, 125 if the guest failed before the program ended.
 . "$(dirname "$0")/../shared/lib.sh"
 . "$shared/carry.sh"
-exec 3>&1 >&2	# stdout is the program's
+exec 3>&1 >&2	# only the program writes to stdout
 
-[ "${CMD:-}" ] || die "what is to run? Give CMD='program args'"
+[ "${CMD:-}" ] || die "no program to run: give CMD='program args'"
 word=${CMD%%[!A-Za-z0-9_./+-]*}
 program=$(command -v "$word") || program=
 [ -x "$program" ] ||
-	die "no program is called '$word': CMD= begins with one of PATH, or a path"
+	die "no program is called '$word': CMD= must begin with a program in PATH, or with a path"
 program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program")
 
 name=${KERNELS:-6.12}
@@ -41,7 +41,7 @@ done
 	if [ "${PRELOAD:-}" ] && [ "$PRELOAD" != 0 ]; then
 		build_library "$out/lib"
 		cp "$out/lib/libevpoll-preload.so" "$root"
-		echo "export LD_PRELOAD=/libevpoll-preload.so"	# busybox is static
+		echo "export LD_PRELOAD=/libevpoll-preload.so"	# affects no busybox tool, because busybox is static
 	fi
 	echo "$program${CMD#"$word"}"
 } > "$root/vm-run"
@@ -55,9 +55,9 @@ LIMIT=${LIMIT:-300} sh "$shared/boot.sh" "$out/kernels/$name/bzImage" "$dir/init
 	< /dev/null >&3 || status=$?
 case $status in
 0)	exit "$(tr -d '\r\n' < "$dir/status")" ;;
-124)	echo "evpoll: '$CMD' took longer than ${LIMIT:-300} s (LIMIT=)" ;;
+124)	echo "evpoll: '$CMD' took longer than ${LIMIT:-300} s; LIMIT= sets this time" ;;
 *)	tail -n 20 "$dir/console.log"
-	echo "evpoll: the guest failed; the console is in $dir/console.log"
+	echo "evpoll: the guest failed; its console is in $dir/console.log"
 	status=125 ;;
 esac
 exit $status

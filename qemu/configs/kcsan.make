@@ -1,5 +1,6 @@
-# For make: instrument our modules, and of the kernel what works on their data or orders it where they
-# cannot inline it. KCSAN watches one access of thousands; of a whole kernel's, next to none is ours.
+# Variables for make: instrument our modules and only those parts of the kernel that access their data
+# or order it out of line. KCSAN watches one of thousands of accesses. If it watched the whole kernel,
+# almost none of these would be ours.
 KCSAN_SANITIZE=n
 KCSAN_SANITIZE_llist.o=y
 KCSAN_SANITIZE_mutex.o=y

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Sourced by what fetches Debian's packages. apt runs on sources, lists and a cache of its own
-# under out/apt: the machine's stay as they are, and nothing fetched here is installed.
-# shellcheck disable=SC2154 # out and error are lib.sh's
+# Sourced by scripts that fetch Debian's packages. apt uses sources, lists and a cache of its own in
+# out/apt, so that those of the machine stay as they are. apt installs nothing that it fetches here.
+# shellcheck disable=SC2154 # lib.sh sets out and error
 
 apt=$out/apt
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The mirror that this machine uses for its own Debian
+# The mirror from which this machine installs its own packages
 debian_mirror()
 {
 	[ -r /etc/os-release ] || return 0
@@ -16,20 +16,20 @@ debian_mirror()
 		'$1 ~ /debian/ && $2 == release && $3 == "main" { print $1; exit }'
 }
 
-# apt_setup SUITE...: what the_apt knows from now on
+# apt_setup SUITE...: prepare apt to fetch packages of these suites
 apt_setup()
 {
 	command -v apt-get > /dev/null ||
-		die "no apt-get here: use a kernel of your own with KERNEL= and KDIR="
+		die "this machine has no apt-get: give a kernel of your own with KERNEL= and KDIR="
 	mirror=${DEBIAN_MIRROR:-$(debian_mirror)}
-	if [ -z "$mirror" ]; then	# no lists yet
-		quietly apt.log as_root apt-get update || die "apt-get update: $error"
+	if [ -z "$mirror" ]; then	# apt has no lists yet
+		quietly apt.log as_root apt-get update || die "apt-get update failed: $error; check the network, or set DEBIAN_MIRROR="
 		mirror=$(debian_mirror)
 	fi
 	[ "$mirror" ] ||
-		die "this machine has no Debian mirror: set DEBIAN_MIRROR=, see 'make help'"
+		die "apt on this machine uses no Debian mirror: set DEBIAN_MIRROR=, see 'make help'"
 	[ -r "$keyring" ] ||
-		die "$keyring is missing: install debian-archive-keyring"
+		die "$keyring is missing: install the package debian-archive-keyring"
 	mirror=${mirror%/}
 
 	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
@@ -54,22 +54,22 @@ apt_setup()
 		#clear APT::Update::Post-Invoke-Success;
 	EOF
 	quietly apt.log apt-get -c "$apt/apt.conf" update --error-on=any ||
-		die "cannot fetch Debian's package lists: $error; is there a network?"
+		die "cannot fetch Debian's package lists: $error; check the network, or set DEBIAN_MIRROR="
 }
 
-# depends PACKAGE PATTERN: the packages that it depends on and that match
+# depends PACKAGE PATTERN: print those packages that PACKAGE depends on and whose names match
 depends()
 {
 	apt-cache -c "$apt/apt.conf" show --no-all-versions "$1" 2> /dev/null |
 		sed -n 's/^Depends: //p' | grep -o "$2[^ ,|]*" | sort -u
 }
 
-# fetch PACKAGE...: into the current directory
+# fetch PACKAGE...: download them into the current directory
 fetch()
 {
 	for package; do
 		say FETCH "$package"
 	done
 	quietly apt.log apt-get -c "$apt/apt.conf" download "$@" ||
-		die "cannot fetch $*: $error; is there a network?"
+		die "cannot fetch $*: $error; check the network, or set DEBIAN_MIRROR="
 }

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # boot.sh KERNEL INITRAMFS run|check|record|shell QEMU-OPTION...
 #
-# Boot, wait, and exit with the status that the guest gave to vm-exit; 124 when it took longer
-# than LIMIT seconds, 125 when it ended without a word (a panic ends QEMU).
+# Boot the guest, wait until it ends, and exit with the status that it gave to vm-exit. The status
+# is 124 if the guest took longer than LIMIT seconds, and 125 if it ended without vm-exit (a panic
+# ends QEMU).
 . "$(dirname "$0")/lib.sh"
 
 kernel=$1
@@ -16,21 +17,22 @@ case $accel in
 kvm*)	cpu=host ;;
 *)	cpu=max ;;
 esac
-# Until the boot processor's features are known again in identify_cpu(), an interrupt there sees
-# five-level page tables missing and KASAN takes the processor's addresses for wild ones. We need four.
+# Hide five-level page tables from the guest. While identify_cpu() reads the boot processor's
+# features again, an interrupt sees the feature as missing. KASAN then takes valid addresses for
+# wild ones.
 cpu=$cpu,la57=off
-# See qemu.sh.
+# qemu.sh says why a QEMU before 8.1 gets only one thread.
 if [ "$accel" = tcg,thread=multi ] && [ "$(qemu_version)" -lt 801 ]; then
 	accel=tcg,thread=single
 fi
 
-# A shell wants its terminal to itself, a log wants everything.
+# Keep kernel messages off the terminal of a shell, and put all of them into a log.
 case $mode in
 shell)	verbosity=quiet ;;
 *)	verbosity=ignore_loglevel ;;
 esac
 
-# An oops or an NMI is the end, with the stacks of all processors.
+# An oops or an NMI ends the guest, which prints the stacks of all processors first.
 errors="oops=panic unknown_nmi_panic panic_print=0x40 panic=-1"
 
 status=0
@@ -42,7 +44,7 @@ timeout --foreground -k 5 "${LIMIT:-0}" \
 	-append "console=ttyS0 $verbosity printk.time=1 no_timer_check $errors lab=$mode ${APPEND:-}" \
 	"$@" || status=$?
 
-# See vm-exit.c.
+# vm-exit.c explains this arithmetic. timeout exits with 124, or with 137 if it had to kill QEMU.
 case $status in
 124 | 137) exit 124 ;;
 esac

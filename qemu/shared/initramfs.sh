@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# initramfs.sh NAME ARCHIVE [TESTS [ROOT]]: pack all that the guest has: busybox, init, the modules built
-# for the kernel called NAME, the demo, the files of the folder TESTS in /tests, and the tree ROOT in /.
+# initramfs.sh NAME ARCHIVE [TESTS [ROOT]]: build the modules for the kernel NAME, and pack the
+# guest's files: busybox, init, the modules, the demo and the tools. The files of the folder TESTS
+# go to /tests, the tree ROOT goes to /.
 . "$(dirname "$0")/lib.sh"
 
 kdir=$out/kernels/$1/build

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Read a console and print it without KCSAN's reports of data races that are the kernel's alone;
-# those go to the file named by -v races=FILE.
+# Read a console and print it without KCSAN's reports of data races that evpoll has no part in.
+# Write those reports to the file of -v races=FILE.
 #
-# The kernel has races of its own, of which KCSAN's strict rules find many, and a guest at work
-# comes by them with or without evpoll. A report is ours if a function of our modules is on one of
-# its two stacks: from the access out to it there is only what we called, or what called us. Not
-# ours is a watched file's own ->poll, where poll(2) comes as well, and what NAPI and hrtimers have
-# between themselves: a look at their own state without READ_ONCE(), in both functions of the title.
-# Nor is the word of a bucket of an rhashtable: who has its bit lock reads it plainly, in rht_ptr(),
-# while another tries to set the bit, which is set. The other may be the worker that resizes it.
+# The kernel has data races of its own. KCSAN's strict rules find many of them, with or without
+# evpoll. A report is ours if one of its two stacks has a function of our modules, with these
+# exceptions:
+#
+# - A stack with a watched file's ->poll() between the access and our function. poll(2) calls the
+#   same ->poll().
+# - Both functions of the title belong to NAPI or to hrtimers. They read their own state without
+#   READ_ONCE().
+# - The word of an rhashtable bucket. The owner of the bucket's bit lock reads the word plainly, in
+#   rht_ptr(), while another task tries to set the lock bit, which is already set. The other task
+#   may be the worker that resizes the table.
 
-# The first line of a stack; the access comes next.
+# A stack begins with this line. The function of the access follows.
 /(read|write|read-write)( \(.*\))? to 0x[0-9a-f]* of [0-9]+ bytes by / { their_poll = 0 }
 
 /BUG: KCSAN: / {
@@ -44,7 +48,7 @@
 }
 
 END {
-	# Cut short by the end of the guest
+	# The guest ended in the middle of a report.
 	if (reporting)
 		printf "%s", report
 }

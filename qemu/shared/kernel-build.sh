@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel-build.sh NAME: build the newest kernel that Debian has, configured by
-# qemu/configs/NAME.config and built with the variables of NAME.make, if there is one, into
-# out/kernels/NAME. Built again when any part of it changed.
+# kernel-build.sh NAME: build Debian's newest kernel source in out/kernels/NAME. The configuration is
+# qemu/configs/NAME.config, and the variables for make are in NAME.make, if that exists. The script
+# builds the kernel again when the source, the compiler or one of these files has changed.
 . "$(dirname "$0")/lib.sh"
 
 version=7.3
@@ -38,13 +38,13 @@ cat $fragments > "$dir/fragment"
 quietly kernel-build.log make -C "$source" O="$build" KCONFIG_ALLCONFIG="$dir/fragment" allnoconfig ||
 	die "cannot configure linux-$version: $error"
 
-# An option whose dependencies are missing is dropped without a word: find those.
+# kconfig silently drops an option whose dependencies are missing, so check each of them.
 grep '^CONFIG' "$dir/fragment" | while read -r option; do
 	grep -qxF "$option" "$build/.config" ||
-		die "linux-$version ignores $option, see qemu/configs and selftests/config"
+		die "linux-$version drops $option: its dependencies are missing in qemu/configs and selftests/config"
 done
 
-# Some minutes: a sign of life every now and then
+# The build takes minutes, so print a line for every 250 steps.
 say BUILD "linux-$version, $name: 2000 steps or so, 10 to 15 minutes with two cores"
 rm -f "$dir/bzImage"
 {
@@ -53,5 +53,5 @@ rm -f "$dir/bzImage"
 		ln -s build/arch/x86/boot/bzImage "$dir/bzImage"
 } | tee "$out/kernel-build.log" | busybox awk 'NR % 250 == 0 { print "          step " NR; fflush() }'
 [ -e "$dir/bzImage" ] ||
-	die "linux-$version does not build: $(grep -m 1 rror "$out/kernel-build.log") (all of it: $out/kernel-build.log)"
+	die "cannot build linux-$version: $(grep -m 1 rror "$out/kernel-build.log") (the log is $out/kernel-build.log)"
 echo "$key" > "$dir/key"

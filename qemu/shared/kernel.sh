@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel.sh NAME: see that out/kernels/NAME has bzImage, and build: the tree modules are built with.
+# kernel.sh NAME: provide the kernel NAME in out/kernels/NAME: bzImage, and build, the tree that
+# modules are built with.
 . "$(dirname "$0")/lib.sh"
 
 name=${1:?usage: kernel.sh NAME}
 dir=$out/kernels/$name
 
 if [ "$name" = custom ]; then
-	[ -f "${KERNEL:-}" ] || die "KERNEL=${KERNEL:-} is not a file: give a bzImage"
-	[ -d "${KDIR:-}" ] || die "KDIR=${KDIR:-} is not a folder: give the tree KERNEL was built in"
+	[ -f "${KERNEL:-}" ] || die "KERNEL=${KERNEL:-} is not a file: give the path of a bzImage"
+	[ -d "${KDIR:-}" ] || die "KDIR=${KDIR:-} is not a folder: give the tree that KERNEL was built in"
 	mkdir -p "$dir"
 	ln -sfn "$(realpath "$KERNEL")" "$dir/bzImage"
 	ln -sfn "$(realpath "$KDIR")" "$dir/build"
@@ -20,7 +21,7 @@ case $name in
 6.12)		flavour=6.12-cloud-amd64 ;;
 6.12-rt)	flavour=6.12-rt-amd64 ;;
 debug | kcsan)	exec sh "$shared/kernel-build.sh" "$name" ;;
-*)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug kcsan; for your own set KERNEL= and KDIR=" ;;
+*)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug kcsan; give a kernel of your own with KERNEL= and KDIR=" ;;
 esac
 
 one_at_a_time
@@ -32,10 +33,10 @@ apt_setup bookworm bookworm-security
 
 headers=$(depends "linux-headers-$flavour" linux-headers-)
 [ "$headers" ] ||
-	die "the mirror has no linux-headers-$flavour: set DEBIAN_MIRROR= to another, or KERNEL= and KDIR="
+	die "the mirror has no linux-headers-$flavour: set DEBIAN_MIRROR= to another mirror, or give a kernel with KERNEL= and KDIR="
 image=linux-image-${headers#linux-headers-}
 
-# All of it in a folder beside, which takes the name when complete
+# Unpack into another folder and rename it when it is complete.
 new=$dir.new
 rm -rf "$new"
 mkdir -p "$new"
@@ -53,7 +54,8 @@ rm -- *.deb
 ln -s boot/vmlinuz-* bzImage
 ln -s "usr/src/$headers" build
 
-# The headers expect to be installed: in /usr/src, beside the compiler that built the kernel.
+# The headers expect to be in /usr/src, on a machine with the compiler that built the kernel. Point
+# them to this folder, and to gcc if there is no such compiler.
 sed -i "s|/usr/src/|../|" build/Makefile
 gcc=$(grep -o 'gcc-[0-9]*' build/.kernelvariables)
 command -v "$gcc" > /dev/null || sed -i "s/$gcc/gcc/" build/.kernelvariables

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kselftest.sh [VERSION]: see that out/kselftest has the kernel's test harness, taken out of Debian's
-# linux-source; or out/kselftest-VERSION that of another version, with the kernel's epoll test.
+# kselftest.sh [VERSION]: extract the kernel's test harness from Debian's linux-source into
+# out/kselftest. With VERSION, extract it from that version, with the kernel's epoll test, into
+# out/kselftest-VERSION.
 . "$(dirname "$0")/lib.sh"
 
 version=${1:-6.12}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Read what the guest's init writes to its channel: the KTAP of each test program between
-# "# begin NAME UPTIME" and "# end NAME STATUS UPTIME". Print one line a program, failed tests
-# in full, skipped ones with their reason. Append "PASSED FAILED SKIPPED" to the file named by
+# "# begin NAME UPTIME" and "# end NAME STATUS UPTIME". Print one line for each program, failed tests
+# in full, and skipped tests with their reason. Append "PASSED FAILED SKIPPED" to the file of
 # -v totals=FILE.
 
 function begin(name, time)
@@ -15,7 +15,7 @@ function begin(name, time)
 	forget()
 }
 
-# What a program says before a result belongs to that result, and shows when it failed.
+# A program prints its diagnostics before the result. Print them only if the test failed.
 function say(text)
 {
 	if (++lines <= 40)
@@ -73,7 +73,7 @@ function finish(status, time,    seen, text)
 /^# end / && program == $3 { finish($4, $5); next }
 !program { next }
 
-# What shows at once
+# Print progress at once.
 /^# progress / {
 	sub(/^# progress /, "")
 	print "          " $0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Sourced by every script of the lab: where things are, and how to speak.
+# Sourced by every script of the lab: paths, messages and other common functions.
 set -eu
 
 # The scripts are two folders below the top, in qemu/commands or qemu/shared.
@@ -9,7 +9,7 @@ shared=$top/qemu/shared
 mkdir -p "${OUT:=$top/out}" || exit 1
 out=$(cd "$OUT" && pwd)
 
-# Scripts call make anew, for other trees: the caller's flags are not for them.
+# The scripts call make for other trees, which must not get the flags of the calling make.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 say() { printf '  %-7s %s\n' "$1" "$2"; }
@@ -20,14 +20,15 @@ die()
 	exit 1
 }
 
-# need_space MB FOLDER: better one line now than a half-written file later
+# need_space MB FOLDER: exit with a clear message before a full disk leaves a half-written file
 need_space()
 {
 	free=$(df -Pm "$2" | awk 'NR == 2 { print $4 }')
-	[ "$free" -ge "$1" ] || die "disk full: $2 has $free MB free and this takes $1, make room"
+	[ "$free" -ge "$1" ] || die "disk full: $2 has $free MB free and this step needs $1 MB; remove files there"
 }
 
-# quietly LOG COMMAND...: all output to out/LOG; what went wrong is in $error, one line
+# quietly LOG COMMAND...: write all output to out/LOG. If the command fails, $error says why, in one
+# line.
 quietly()
 {
 	log=$out/$1
@@ -36,12 +37,12 @@ quietly()
 		"$@" || { error="'$1' failed"; return 1; }
 	elif ! "$@" > "$log" 2>&1; then
 		error=$(grep -E '^E:|rror|No space' "$log" | head -n 1)
-		error="${error:-"'$1' failed"} (all of it: $log)"
+		error="${error:-"'$1' failed"} (the log is $log)"
 		return 1
 	fi
 }
 
-# Two makes at a time: the scripts that write shared files take turns.
+# Scripts that write shared files take turns, so that two makes may run at the same time.
 one_at_a_time()
 {
 	mkdir -p "$out/lock"
@@ -60,7 +61,7 @@ as_root()
 	fi
 }
 
-# The QEMU to use: see qemu.sh
+# Print the QEMU to use. qemu.sh may have put a newer one into out/qemu.
 qemu()
 {
 	if [ -x "$out/qemu/usr/bin/qemu-system-x86_64" ]; then
@@ -70,14 +71,14 @@ qemu()
 	fi
 }
 
-# Its version, 801 for 8.1
+# Print the version of that QEMU as a number: 801 for 8.1
 qemu_version()
 {
 	"$(qemu)" --version | sed -n 's/.* version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' |
 		awk '{ print $1 * 100 + $2 }'
 }
 
-# /dev/kvm may be there and not work: believe the processor.
+# /dev/kvm may exist without working, so check that the processor has virtualization.
 accelerator()
 {
 	if [ "${ACCEL:-}" ]; then

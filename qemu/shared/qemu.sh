@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# qemu.sh: see that there is a QEMU to trust, in out/qemu where the machine's own is not.
+# qemu.sh: put a newer QEMU into out/qemu if the machine's own is too old for TCG with several
+# threads.
 #
-# Before 8.1, QEMU's TCG with a thread per processor may keep a stale translation of code that the
-# guest patches, and the kernel then dies of an "int3" in a function that ftrace hooks. evpoll
-# hooks __fput, so it happens here. Debian 12 has QEMU 7.2, and a newer one in its backports,
-# which needs the same libraries.
+# Before 8.1, TCG with a thread for each processor may keep a stale translation of code that the
+# guest has patched. The kernel then dies of an "int3" in a function that ftrace hooks. evpoll
+# hooks __fput, so this happens here. Debian 12 has QEMU 7.2. Its backports have a newer QEMU that
+# needs the same libraries.
 . "$(dirname "$0")/lib.sh"
 
 one_at_a_time

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Sourced by check.sh and stress.sh: run the programs that an initramfs has in /tests in a guest,
-# watch over it, and print KTAP, in words.
-# shellcheck disable=SC2154 # out and top are lib.sh's, limit and work the caller's
+# Sourced by the commands that run tests. Boot a guest that runs the programs in /tests, watch the
+# guest, and print the results. The caller sets work, and limit: the seconds that the guest may be
+# silent.
+# shellcheck disable=SC2154
 
-# What a kernel prints when something is wrong with it
+# Patterns of the messages that a kernel prints when it finds a fault
 splats='(^|\] )(WARNING: |BUG[ :]|Oops|general protection|Kernel panic|UBSAN: |ODEBUG: )
 BUG: |refcount_t: |KASAN: |KCSAN: |Call Trace:|list_(add|del) corruption|NOHZ tick-stop error
 INFO: (task .* blocked|trying to register|.*detected.* stall)
 unreferenced object|suspected memory leaks'
 
-# Of a console that console() has looked at
+# console() must have read this console before.
 is_clean()
 {
 	! grep -qE "$splats" "$1.scan"
 }
 
-# The console, as KTAP
+# console LOG: print as KTAP whether the kernel found a fault
 console()
 {
-	# fault.c has the making of a cache fail, and kmem_cache_create() says where it was called.
+	# fault.c makes kmem_cache_create() fail, which then prints a stack. That is no fault.
 	sed '/kmem_cache_create[a-z_]*(evpoll_item) failed/,/<\/TASK>/{ /Call Trace:/d; }' "$1" |
 		busybox awk -v races="$1.races" -f "$shared/kcsan.awk" > "$1.scan"
 	if [ -s "$1.races" ]; then
@@ -33,7 +34,7 @@ console()
 	fi
 }
 
-# How the guest ended, as KTAP: $1 is the status of boot.sh
+# ending STATUS FOLDER: print as KTAP how the guest ended; STATUS is that of boot.sh
 ending()
 {
 	case $1 in
@@ -47,8 +48,8 @@ ending()
 	printf '# all of it: %s\nnot ok 2 guest ran to its end: %s\n' "$2/console.log" "$why"
 }
 
-# The guest ends a test that takes too long. When it does not even do that, end it from here: an
-# NMI makes it say where it is, and panic.
+# The guest itself ends a test that takes too long. If the guest hangs, end it from here: an NMI
+# makes it print its stacks, and panic.
 watchdog()
 {
 	while sleep 5 && [ -e "$1/pid" ]; do
@@ -61,7 +62,7 @@ watchdog()
 	done
 }
 
-# run NAME: boots that kernel with $work/NAME/initramfs
+# run NAME: boot that kernel with $work/NAME/initramfs
 run()
 {
 	say BOOT "$1"
@@ -84,7 +85,7 @@ run()
 	} | tee "$dir/ktap.log" | busybox awk -v totals="$work/totals" -f "$shared/ktap.awk"
 }
 
-# The last line: how it went on all kernels, and the status
+# Print the sum over all kernels, and return whether all tests passed.
 total()
 {
 	awk '{ passed += $1; failed += $2; skipped += $3 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# selftests.sh FOLDER: build the selftests, or TEST= of them, and put them into FOLDER.
+# selftests.sh FOLDER: build the selftests, or only those of TEST=, and copy them into FOLDER.
 . "$(dirname "$0")/lib.sh"
 
 folder=$1

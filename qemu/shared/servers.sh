@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# See that out/servers has Debian's redis, memcached, nginx and haproxy, with the libraries that
-# they need: a root of its own for the VM. Nothing is installed or started here.
+# Put Debian's redis, memcached, nginx and haproxy into out/servers, with the libraries that they
+# need. The VM uses that folder as a root of its own. This script installs and starts nothing.
 . "$(dirname "$0")/lib.sh"
 
 dir=$out/servers
@@ -15,8 +15,8 @@ need_space 500 "$out"
 . "$shared/apt.sh"
 apt_setup bookworm bookworm-security
 
-# Of all that they depend on, the libraries; what is for installing them is not wanted.
-# shellcheck disable=SC2154 # apt is apt.sh's
+# Print the libraries that the packages depend on. Leave out what only an installation needs.
+# shellcheck disable=SC2154 # apt.sh sets apt
 libraries_of()
 {
 	apt-get -c "$apt/apt.conf" -s --no-install-recommends install "$@" |
@@ -33,7 +33,7 @@ for deb in *.deb; do
 	dpkg-deb -x "$deb" "$new/all"
 done
 
-# Their own loader says which files they need.
+# Ask the loader of these packages which files the programs need.
 cd "$new/all"
 loader=$(find . -name 'ld-linux-x86-64.so.2' -type f)
 mkdir -p "$new/root"
@@ -42,13 +42,13 @@ for file in $files; do
 	"$loader" --inhibit-cache --library-path lib/x86_64-linux-gnu:usr/lib/x86_64-linux-gnu \
 		--list "$file" | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }'
 done | sort -u | sed 's|^/||' | while read -r file; do
-	[ -e "$file" ] || die "no package has $file"
+	[ -e "$file" ] || die "the servers need $file, and no fetched package has it"
 	mkdir -p "$new/root/$(dirname "$file")"
 	cp -pL "$file" "$new/root/$file"
 done
 mkdir -p "$new/root/lib64" "$new/root/dev" "$new/root/proc" "$new/root/tmp" "$new/root/etc"
 cp -pL "$loader" "$new/root/lib64"
-cp -p lib/x86_64-linux-gnu/libgcc_s.so.1 "$new/root/lib/x86_64-linux-gnu"	# at pthread_exit()
+cp -p lib/x86_64-linux-gnu/libgcc_s.so.1 "$new/root/lib/x86_64-linux-gnu"	# pthread_exit() loads it
 printf '%s\n' 'root:x:0:0::/:' 'nobody:x:65534:65534::/:' > "$new/root/etc/passwd"
 printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' > "$new/root/etc/group"
 

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh run|check|lint|conformance|debug|trace|bench: install what that needs and this machine lacks.
+# setup.sh run|check|lint|conformance|debug|trace|bench: install the packages that this command needs
+# and this machine lacks.
 . "$(dirname "$0")/lib.sh"
 
 run="gcc make libc6-dev libelf-dev cpio busybox-static qemu-system-x86 debian-archive-keyring"
-check="$run gcc-multilib xz-utils"	# a 32-bit test; linux-source for the kselftest harness
+check="$run gcc-multilib xz-utils"	# gcc-multilib builds a 32-bit test, xz-utils unpacks linux-source
 lint="gcc make libc6-dev libelf-dev xz-utils debian-archive-keyring perl sparse shellcheck codespell"
-conformance="$check pkgconf"	# finds the library as it is installed
-debug="$check flex bison bc libssl-dev"	# a kernel of our own
-trace="$run trace-cmd librsvg2-bin fonts-dejavu-core"	# recorded with this machine's trace-cmd
+conformance="$check pkgconf"	# finds the installed library
+debug="$check flex bison bc libssl-dev"	# to build a kernel
+trace="$run trace-cmd librsvg2-bin fonts-dejavu-core"	# the guest runs this machine's trace-cmd
 bench="$run gnuplot-nox"
 
 case ${1:-} in
@@ -22,9 +23,9 @@ bench)	wanted=$bench ;;
 *)	die "usage: setup.sh run|check|lint|conformance|debug|trace|bench" ;;
 esac
 
-[ "$(uname -m)" = x86_64 ] || die "the lab needs an x86-64 machine, this one is $(uname -m)"
+[ "$(uname -m)" = x86_64 ] || die "the lab needs an x86-64 machine, and this one is $(uname -m)"
 command -v apt-get > /dev/null ||
-	die "no apt-get here: install these, as your system calls them, and an unpacked kernel to use with KERNEL= and KDIR=: $wanted"
+	die "this machine has no apt-get: install these packages under the names of your system, and give a kernel with KERNEL= and KDIR=: $wanted"
 
 one_at_a_time
 missing=
@@ -37,7 +38,7 @@ done
 [ "$missing" ] || exit 0
 
 [ "$(id -u)" -eq 0 ] || command -v sudo > /dev/null ||
-	die "neither root nor sudo: have these installed:$missing"
+	die "cannot install packages, because you are not root and there is no sudo: ask an administrator for$missing"
 
 install()
 {
@@ -49,7 +50,7 @@ install()
 say INSTALL "${missing# }"
 need_space 1000 /usr
 
-# The lists of packages may be empty or old: fetch them when that is in the way, not before.
+# apt's lists may be empty or old. Fetch them only if the installation fails.
 install ||
 	{ quietly setup.log as_root apt-get update && install; } ||
-	die "apt-get could not install$missing: $error; is there a network?"
+	die "apt-get could not install$missing: $error; check the network"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# source.sh VERSION: see that out/source has Debian's linux-source-VERSION.tar.xz.
+# source.sh VERSION: fetch Debian's linux-source-VERSION.tar.xz into out/source.
 . "$(dirname "$0")/lib.sh"
 
 package=linux-source-$1
@@ -17,6 +17,6 @@ mkdir -p "$dir/$package.new"
 cd "$dir/$package.new"
 fetch "$package"
 dpkg-deb --fsys-tarfile ./*.deb | tar -xO "./usr/src/$package.tar.xz" > tarball ||
-	die "cannot unpack $package"
+	die "cannot unpack $dir/$package.new/*.deb: remove that folder and try again"
 mv tarball "$dir/$package.tar.xz"
 rm -r "$dir/$package.new"

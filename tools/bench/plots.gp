@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# gnuplot -e "results='...'; dir='...'; cases=' classic burst '" plots.gp: plots of those cases that
-# were measured, each as SVG and PNG.
+# gnuplot -e "results='...'; dir='...'; cases=' classic burst '" plots.gp: plot the cases that were
+# measured, each as SVG and PNG.
 set datafile separator "\t"
 set datafile missing NaN
 mechanisms = "none select poll epoll io_uring evpoll-read evpoll-wait"
 colours = "#c0c0c0 #a0a0a0 #606060 #2060b0 #d08000 #50b060 #006020"
 name(i) = word(mechanisms, i)
 
-# n of a row of the results, if it is one of this case, mechanism and unit
+# The n of a row of the results, if the row has this case, mechanism and unit
 size(case, i, unit) = \
 	strcol(1) eq case && strcol(2) eq name(i) && strcol(4) eq unit ? column(3) : NaN
 measured(case) = strstrt(cases, " ".case." ") > 0

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # awk -v dir=FOLDER -f report.awk cases.tsv results.tsv targets reasons report.in > report.html
 #
-# Fills in report.in: a line "@NAME ARGUMENT..." is replaced by what the function of that name
-# below writes, and "{CASE:MECHANISM:N}" in a text by that figure.
+# Fill in report.in: replace a line "@NAME ARGUMENT..." by what the function of that name below
+# writes, and "{CASE:MECHANISM:N}" in a text by that figure.
 
 BEGIN {
 	FS = "\t"
 	split("none select poll epoll io_uring evpoll-read evpoll-wait", order, " ")
-	# What 100,000 operations took for others, in seconds: see report.in
+	# Published times of 100,000 operations, in seconds: see report.in
 	published("poll", "0.61 2.9 35 990")
 	published("select", "0.73 3.0 35 930")
 	published("epoll", "0.41 0.42 0.53 0.66")
@@ -29,7 +29,7 @@ file == 2 { next }
 file == 3 && /^#/ { next }
 file == 3 { target[++ntargets] = $0; next }
 
-# What is computed from the results comes before it is asked for.
+# Compute derived figures before the report uses them.
 file == 4 && /^#/ { next }
 file == 4 { reason[$1] = $2; next }
 file == 5 && FNR == 1 { derive() }
@@ -47,7 +47,7 @@ file == 5 && FNR == 1 { derive() }
 
 { print filled($0) }
 
-# Where both ways of evpoll cost more than epoll, and why
+# List the cases in which both read() and WAIT of evpoll cost more than epoll, with the reasons.
 function losses(    i, size, n, k, where, best, base)
 {
 	print "<dl class=losses>"
@@ -95,13 +95,13 @@ function add(name, mechanism, n, unit, figure, range)
 
 function derive()
 {
-	# poll(2) of 64 files against one: looking up the file and asking it, 63 times
+	# poll(2) of 64 files does 63 times more than of one file: look the file up and poll it.
 	if (number("nothing-ready:poll:64") != "" && number("nothing-ready:poll:1") != "")
 		add("one-poll", "poll", 1, "instructions",
 		    (number("nothing-ready:poll:64") - number("nothing-ready:poll:1")) / 63, 0)
 }
 
-# The figure that is called case:mechanism:n, or ""
+# Return the figure case:mechanism:n, or "".
 function number(figure,    part, key)
 {
 	split(figure, part, ":")
@@ -165,14 +165,14 @@ function plot(name,    line, svg)
 	printf "<figure>\n"
 	do
 		if (line !~ /^<\?xml|^<!DOCTYPE|^ "http|^<title>/) {
-			gsub(/gnuplot_/, name "_", line)	# ids, one page has several plots
+			gsub(/gnuplot_/, name "_", line)	# make ids unique, because the page has several plots
 			print line
 		}
 	while ((getline line < (dir "/" name ".svg")) > 0)
 	printf "</figure>\n"
 }
 
-# The mechanisms of these cases, in order
+# Collect the mechanisms of these cases in list, in order.
 function columns(names, n, from, list,    i, j, count)
 {
 	count = 0
@@ -185,7 +185,7 @@ function columns(names, n, from, list,    i, j, count)
 	return count
 }
 
-# A figure, and what part of epoll's it is
+# Print a figure and its ratio to epoll's.
 function cell(name, mechanism, n, unit,    key, figure, base, ratio, class)
 {
 	key = name SUBSEP mechanism SUBSEP n SUBSEP unit
@@ -216,7 +216,7 @@ function times(ratio)
 	return ratio < 10 ? sprintf("%.2f", ratio) : pretty(ratio)
 }
 
-# @table CASE...: a row for each size of each case
+# @table CASE...: print a row for each size of each case.
 function table(arg,    n, count, list, i, j, k, u, size, sizes_n, unit, units_n)
 {
 	n = 0
@@ -250,7 +250,7 @@ function table(arg,    n, count, list, i, j, k, u, size, sizes_n, unit, units_n)
 	print "</table>"
 }
 
-# The table of the books: seconds for 100,000 operations, an instruction taken as 1 ns
+# Print the classic table: seconds for 100,000 operations, if an instruction takes 1 ns.
 function classic(    n, size, i, k, key)
 {
 	n = split(sizes["classic"], size, " ")
@@ -290,14 +290,14 @@ function worst(figure, base,    size, n, k, ratio, one, other)
 	return ratio
 }
 
-# kind, work, figure, base, limit, floor, the base's work behind our call
+# The fields of a target: kind, work, figure, base, limit, floor, the base's work with our call
 function targets(    i, f, one, other, got, met)
 {
 	print "<table class=targets><thead><tr><th class=what>work<th>evpoll<th>epoll<th>reached" \
 	      "<th>wanted<th><th>floor<th>evpoll / floor" \
 	      "<th>epoll's work,<br>our call<th>evpoll / that<tbody>"
 	for (i = 1; i <= ntargets; i++) {
-		split(target[i], f, "\t")	# fields that are not there are empty
+		split(target[i], f, "\t")	# missing fields are empty
 		if (f[1] == "worst") {
 			got = worst(f[3], f[4])
 			f[3] = f[3] ":" worst_n
@@ -325,7 +325,7 @@ function targets(    i, f, one, other, got, met)
 	print "</table>"
 }
 
-# A sum of figures, and what our figure is of it
+# Print a sum of figures, and the ratio of our figure to it.
 function beside(one, terms,    other)
 {
 	other = sum(terms)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# both.awk EPOLL EVPOLL: two runs of one kselftest program as KTAP. Print a result for each case of
-# the first: it is to pass in the second if it did in the first. And one that says that evpoll had
-# part in the second alone (-v by_epoll=, by_evpoll=: how often EVPOLL_IOC_CTL was called till then).
+# both.awk EPOLL EVPOLL: compare the KTAP of two runs of one kselftest program. Print a result for each
+# test case of the first run: a case that passes there must pass in the second run. The last result
+# says whether only the second run used evpoll. -v by_epoll= and by_evpoll= count the calls of
+# EVPOLL_IOC_CTL up to the end of each run.
 
 FNR == 1 { run++ }
 
@@ -20,7 +21,7 @@ FNR == 1 { run++ }
 	next
 }
 
-# What a case says stands before its result.
+# A test case prints its diagnostics before its result.
 { sub(/^# */, ""); diagnostics = diagnostics "# " $0 "\n" }
 /RUN  / { diagnostics = "" }
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Sourced by the tests of 'make conformance', which run in the guest: results as KTAP, and proof that
-# evpoll did the work. Programs of the host stand in /, Debian's servers in /servers.
+# Sourced by the tests of 'make conformance', which run in the guest. It prints results as KTAP and
+# proves that evpoll did the work. The programs of the tests are in /conformance, Debian's servers in
+# /servers.
 
 preload=/libevpoll-preload.so
 # shellcheck disable=SC2034 # for the tests
 host=127.0.0.1
 tests=0
 
-# No device, and the test must not pass by epoll.
+# Without the device the preload library must fail. It must not fall back to epoll.
 export EVPOLL_PRELOAD_STRICT=1
 
-# result NAME STATUS
+# result NAME STATUS: print one result
 result()
 {
 	tests=$((tests + 1))
@@ -21,7 +22,7 @@ result()
 	fi
 }
 
-# check NAME COMMAND...: its output says why it failed
+# check NAME COMMAND...: the test passes if the command succeeds; its output becomes diagnostics
 check()
 {
 	name=$1
@@ -32,7 +33,7 @@ check()
 	result "$name" $status
 }
 
-# counted NAME MECHANISM EVENT: count these trace events, from now on and from 0; see count()
+# counted NAME MECHANISM EVENT: start to count this trace event from 0, for count()
 counted()
 {
 	instance=/sys/kernel/tracing/instances/$1
@@ -42,15 +43,15 @@ counted()
 	echo 1 > "$instance/events/$2/$3/enable"
 }
 
-# The buffer keeps few, and knows how many there were.
+# The buffer keeps only a few events, but its statistics count all of them.
 count()
 {
 	cat "/sys/kernel/tracing/instances/$1"/per_cpu/cpu*/stats |
 		awk '/^(entries|overrun):/ { n += $2 } END { print n + 0 }'
 }
 
-# both PROGRAM: run all its cases on this kernel's epoll, then under the preload library. What passes
-# there must pass here.
+# both PROGRAM: run all its cases on this kernel's epoll, then under the preload library. A case that
+# passes on epoll must pass under the library.
 both()
 {
 	counted evpoll evpoll evpoll_ctl
@@ -61,10 +62,10 @@ both()
 		/tmp/epoll.ktap /tmp/evpoll.ktap
 }
 
-# in_servers COMMAND...: a program of the servers' root, without the preload library
+# in_servers COMMAND...: run a program in the servers' root, without the preload library
 in_servers() { chroot /servers "$@"; }
 
-# serve COMMAND...: start a server under the preload library; its children are found by its name
+# serve COMMAND...: start a server under the preload library
 serve()
 {
 	server=${1##*/}
@@ -76,7 +77,8 @@ serve()
 	LD_PRELOAD=$preload chroot /servers "$@" > "/tmp/$server.log" 2>&1 &
 }
 
-# up PORT: true once something listens there. Nothing tells when it will, so ask again and again.
+# up PORT: wait until a server listens there. No event tells when it does, so the client tries again
+# and again.
 up()
 {
 	/conformance/client wait "$1" && return
@@ -84,8 +86,8 @@ up()
 	return 1
 }
 
-# did_it SERVER: say how many events evpoll delivered to its processes. False if there was none, or
-# one has an epoll instance.
+# did_it SERVER: print how many events evpoll delivered to the server's processes. Fail if there was
+# no event, or if a process has an epoll instance.
 did_it()
 {
 	delivered=0
@@ -106,7 +108,7 @@ did_it()
 	[ $delivered -gt 0 ]
 }
 
-# proof SERVER: did_it() as a test, with the number in its name
+# proof SERVER: run did_it() as a test, and print its output in the name of the test
 proof()
 {
 	status=0

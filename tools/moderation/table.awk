@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Prints the rows of 'make moderation' as they come, writes them to -v results=FILE, and says at
-# the end what they show. Exits with 1 if they do not show what is claimed of evpoll.
+# Print the rows of 'make moderation' as they arrive, write them to -v results=FILE, and explain them
+# at the end. The status is 1 if they contradict a claim about evpoll.
 
 BEGIN {
 	FS = "\t"
@@ -29,7 +29,7 @@ $1 != last {
 	row($1, $2, $3, $4, $4 ? sprintf("%.1f", $3 / $4) : "-", $5, sprintf("%.1f", $6 / 1000),
 	    sprintf("%.1f", $7 / 1000), sprintf("%.0f", $3 / $8 * 1000000))
 	fflush()
-	# busy64 is burst64 once more: it is only claimed below.
+	# busy64 repeats burst64 for a claim below, so the results leave it out.
 	if ($1 != "busy64") {
 		for (i = 1; i < 7; i++)
 			printf "%s\t", $i > results

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Draws report.txt of 'make trace': the last round of each mode under one load, above each other on
-# one time axis. -v spacing=US chooses the load, -v svg=FILE is written; the counts are printed.
+# Draw report.txt of 'make trace': the last round of each mode under one load, one above the other on
+# the same time axis. -v spacing=US chooses the load, -v svg=FILE names the output. Print the counts.
 
 BEGIN {
 	modes = split("epoll|evpoll window=0|evpoll window=200", mode, "|")
@@ -13,7 +13,7 @@ BEGIN {
 	about["evpoll window=200"] = "Callbacks only note their event; " \
 		"200 us after the first one a timer makes all that came ready, with one wakeup."
 
-	# Okabe and Ito's colours, which the colour blind can tell apart
+	# Okabe and Ito's colours: colour-blind people can tell them apart.
 	colour["source"] = "#0072B2"
 	colour["poll"] = "#009E73"
 	colour["window"] = "#CC79A7"
@@ -24,7 +24,7 @@ BEGIN {
 	colour["sleeps"] = "#DDDDDD"
 }
 
-# ---- What happened. Times are in us since the first event of the round. ----
+# ---- Read the events. Times are in us since the first event of the round. ----
 
 $5 == "begin" || $6 == "begin" {
 	match($0, /begin /)
@@ -33,7 +33,7 @@ $5 == "begin" || $6 == "begin" {
 	drawn = word[4] == "spacing=" spacing
 	if (!drawn)
 		next
-	# The next round of the same mode takes its place.
+	# A later round of the same mode replaces this one.
 	bars[m] = events[m] = waits[m] = wakeups[m] = asleep[m] = flushed[m] = delivered[m] = 0
 	zero = running = entered = opened = evpolls = ""
 	next
@@ -103,7 +103,7 @@ function bar(kind, from, to, label)
 	bar_label[m, bars[m]] = label
 }
 
-# As trace-cmd prints what a system call returned: 0x with hex digits
+# trace-cmd prints the return value of a system call as hex digits after 0x.
 function number(text,    i, n)
 {
 	sub(/^0x/, "", text)
@@ -139,7 +139,7 @@ function wide(from, to,    w)
 	return w < 1.5 ? 1.5 : w
 }
 
-# What a newcomer needs beside a lane: its name, and a line on it
+# Label a lane with its name and an explanation.
 function lane(y1, name, first, second)
 {
 	text("lane", 20, y1, name)
