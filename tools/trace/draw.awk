@@ -7,11 +7,11 @@ BEGIN {
 	title["epoll"] = "epoll"
 	title["evpoll window=0"] = "evpoll, default"
 	title["evpoll window=200"] = "evpoll, with a window of 200 us"
-	about["epoll"] = "Each event's callback makes it ready at once, and wakes the reader if it sleeps at that moment."
-	about["evpoll window=0"] = "Callbacks only note their event; " \
-		"evpoll's own NAPI poll follows, makes all that came ready, and wakes the reader if it sleeps."
-	about["evpoll window=200"] = "Callbacks only note their event; " \
-		"200 us after the first one a timer makes all that came ready, with one wakeup."
+	about["epoll"] = "Each wake callback makes its item ready at once, and wakes the reader if the reader sleeps."
+	about["evpoll window=0"] = "Each wake callback adds its item to a pending list. " \
+		"Then evpoll's NAPI poll makes all of them ready, and wakes the reader if it sleeps."
+	about["evpoll window=200"] = "Each wake callback adds its item to a pending list. " \
+		"200 us after the first one a timer makes all of them ready, with one wakeup."
 
 	# Okabe and Ito's colours: colour-blind people can tell them apart.
 	colour["source"] = "#0072B2"
@@ -165,7 +165,7 @@ function panel(m, top,    i, k, y1, y2, from, softirq, raster, reader)
 
 	grid(softirq - 6, reader + 26)
 	lane(softirq + 13, "Interrupts, CPU 1", "where the events come from")
-	lane(raster + rows / 2 - 14, "The 64 events", "a line each: from its callback", "until the reader has it")
+	lane(raster + rows / 2 - 14, "The 64 events", "one line each, from the callback", "until the reader has the event")
 	lane(reader + 13, "Reader, CPU 0", "the program that waits")
 
 	rect("sleeps", left, reader, right - left, 20)
