@@ -27,6 +27,9 @@ static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 	return put_user(change.result, &from->result);
 }
 
+/* Changes between two checks for a signal: a caller with a short list need not care for signals. */
+#define EVPOLL_CTLV_UNINTERRUPTED 64
+
 long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv __user *to)
 {
 	int error = 0;
@@ -34,11 +37,13 @@ long evpoll_ctlv(struct file *file, struct evpoll_ctlv *ctlv, struct evpoll_ctlv
 	ctlv->done = 0;
 	ctlv->failed = 0;
 	while (ctlv->done < ctlv->nr && !error) {
-		if (fatal_signal_pending(current))
-			error = -EINTR;
-		else
-			error = evpoll_ctlv_next(file, ctlv);
+		error = evpoll_ctlv_next(file, ctlv);
+		if (ctlv->done % EVPOLL_CTLV_UNINTERRUPTED)
+			continue;
 		cond_resched();
+		/* Any signal ends the call, so that a stop, a freeze or ptrace need not wait. */
+		if (!error && ctlv->done < ctlv->nr && signal_pending(current))
+			error = -EINTR;
 	}
 	if (put_user(ctlv->done, &to->done) || put_user(ctlv->failed, &to->failed))
 		return -EFAULT;

@@ -102,11 +102,16 @@ int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int
 }
 
 /*
- * Moves all that was pending when it began, and wakes at its end. @source: as for evpoll_flush().
+ * Moves all items that are pending when it begins. @source: as for evpoll_flush().
+ *
+ * It wakes under the same lock under which a batch becomes ready. If it woke later, and were
+ * preempted before that, other tasks would find nothing pending, and nobody would wake a waiter.
+ * There is one wakeup as a rule: a waiter that was woken is off the queue, and flushes before it
+ * sleeps again.
  */
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup)
 {
-	bool pollers, any = false;
+	bool pollers = false;
 	__poll_t uring = 0;
 	unsigned long flags;
 	unsigned int cpu;
@@ -123,19 +128,13 @@ void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll
 			spin_lock_irqsave(&ep->waiters.lock, flags);
 			moved = evpoll_move_to_ready(per_cpu_ptr(ep->pending, cpu),
 						     EVPOLL_FLUSH_BATCH, &uring);
+			if (moved)
+				evpoll_wake_waiter(ep, wakeup);
+			/* Safe without pollers.lock, for the reason in evpoll_make_ready(). */
+			pollers |= moved && waitqueue_active(&ep->pollers);
 			spin_unlock_irqrestore(&ep->waiters.lock, flags);
-			any |= moved;
 		} while (moved == EVPOLL_FLUSH_BATCH);
 	}
-	if (!any)
-		return;
-	spin_lock_irqsave(&ep->waiters.lock, flags);
-	/* Another reader may have taken the items already. */
-	if (evpoll_has_items(ep))
-		evpoll_wake_waiter(ep, wakeup);
-	/* Safe without pollers.lock, for the reason in evpoll_make_ready(). */
-	pollers = waitqueue_active(&ep->pollers);
-	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	if (pollers)
 		evpoll_wake_pollers(ep, source, uring);
 }

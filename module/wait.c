@@ -165,7 +165,10 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 		if (!enough && !list_empty(&ep->ready))
 			evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		spin_unlock_irq(&ep->waiters.lock);
-	} while (!enough && !signal_pending(current) && evpoll_sleep(ep, until, need));
+		/* evpoll_sleep() returns at once while events keep coming, and checks no time then. */
+		cond_resched();
+	} while (!enough && !signal_pending(current) && ktime_before(ktime_get(), until) &&
+		 evpoll_sleep(ep, until, need));
 }
 
 ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)

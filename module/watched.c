@@ -12,6 +12,7 @@
  */
 #include <linux/err.h>
 #include <linux/rhashtable.h>
+#include <linux/sched/signal.h>
 
 #include "poll.h"
 #include "watched.h"
@@ -112,18 +113,11 @@ static void evpoll_unwatch_instance(struct evpoll_item *item, struct evpoll *bel
 	atomic_dec(evpoll_watched_counter(item->file));
 }
 
-/* Caller holds a reference on the file. */
-int evpoll_watch(struct evpoll_item *item, struct file *file)
+static int evpoll_watch_plain(struct evpoll_item *item, struct file *file)
 {
 	struct evpoll_item *first;
 	int error = 0;
 
-	if (is_evpoll_file(file)) {
-		/* Pairs with READ_ONCE() in evpoll_watched_cmp(). */
-		WRITE_ONCE(item->file, file);
-		evpoll_watch_instance(item, file->private_data);
-		return 0;
-	}
 	INIT_LIST_HEAD(&item->siblings);
 	spin_lock(&file->f_lock);
 	/*
@@ -141,7 +135,27 @@ int evpoll_watch(struct evpoll_item *item, struct file *file)
 	else
 		atomic_inc(evpoll_watched_counter(file));
 	spin_unlock(&file->f_lock);
-	/* E2BIG and EBUSY mean that the table cannot grow now. epoll has no such error. */
+	return error;
+}
+
+/* Caller holds a reference on the file. */
+int evpoll_watch(struct evpoll_item *item, struct file *file)
+{
+	int error;
+
+	if (is_evpoll_file(file)) {
+		/* Pairs with READ_ONCE() in evpoll_watched_cmp(). */
+		WRITE_ONCE(item->file, file);
+		evpoll_watch_instance(item, file->private_data);
+		return 0;
+	}
+	/* EBUSY: a worker is resizing the table. epoll has no such error, so wait for the worker. */
+	while ((error = evpoll_watch_plain(item, file)) == -EBUSY) {
+		if (fatal_signal_pending(current))
+			break;
+		schedule_timeout_killable(1);
+	}
+	/* Out of memory, or killed. */
 	return error ? -ENOMEM : 0;
 }
 

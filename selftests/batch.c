@@ -7,6 +7,7 @@
 
 #include <linux/userfaultfd.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 
 #define FDS 40
 
@@ -51,6 +52,73 @@ static int ctlv(int ep, const void *changes, unsigned int nr, struct evpoll_ctlv
 		.changes = (uintptr_t)changes, .nr = nr, .done = 99, .failed = 99,
 	};
 	return ioctl(ep, EVPOLL_IOC_CTLV, arg);
+}
+
+static void on_signal(int signal)
+{
+}
+
+/* uapi, EINTR: a signal ends a long list of changes, and the caller can go on behind it */
+TEST_F(batch, signal_ends_changes)
+{
+	enum { NR = 1 << 20 };
+	struct itimerval every_20_ms = { { 0, 20000 }, { 0, 20000 } }, never = {};
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct evpoll_ctlv arg;
+	struct evpoll_ctl *c;
+	unsigned int done = 0;
+	int ret;
+
+	c = mmap(NULL, NR * sizeof(*c), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, c);
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &every_20_ms, NULL));
+	/* Changes of descriptor 0 with operation 0: each of them fails. */
+	EXPECT_ERRNO(EINTR, ctlv(self->ep, c, NR, &arg));
+	do {
+		done += arg.done;
+		ASSERT_LT(0u, arg.done);
+		EXPECT_EQ(0u, arg.done % 64);
+		EXPECT_EQ(arg.done, arg.failed);
+		EXPECT_GT(0, c[done - 1].result);
+		if (done == NR)
+			break;
+		EXPECT_EQ(0, c[done].result);
+		ret = ctlv(self->ep, c + done, NR - done, &arg);
+	} while (ret == (int)(NR - done) || (ret == -1 && errno == EINTR));
+	EXPECT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	EXPECT_EQ((unsigned int)NR, done);
+	munmap(c, NR * sizeof(*c));
+}
+
+/* uapi, EINTR: a signal does not end a list of 64 changes */
+TEST_F(batch, signal_and_short_list)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct epoll_event event;
+	struct evpoll_ctl c[64];
+	sigset_t blocked, none;
+	struct evpoll_wait wait = {
+		.events = (uintptr_t)&event, .maxevents = 1,
+		.sigmask = (uintptr_t)&none, .sigsetsize = 8,
+		.ctlv = { .changes = (uintptr_t)c, .nr = 64 },
+	};
+
+	c[0] = change(EPOLL_CTL_ADD, self->fd[1], EPOLLIN);
+	for (int i = 1; i < 64; i++)
+		c[i] = change(EPOLL_CTL_DEL, self->fd[0], 0);
+	sigemptyset(&none);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR1);
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &blocked, NULL));
+	/* Pending, and not blocked during the call: the changes come first, and some fail. */
+	ASSERT_EQ(0, raise(SIGUSR1));
+	EXPECT_EQ(0, ioctl(self->ep, EVPOLL_IOC_WAIT, &wait));
+	EXPECT_EQ(64u, wait.ctlv.done);
+	EXPECT_EQ(63u, wait.ctlv.failed);
+	EXPECT_EQ(0, sigprocmask(SIG_UNBLOCK, &blocked, NULL));
 }
 
 /* uapi: the call tries all changes, sets the result of each and counts those that failed */

@@ -132,7 +132,8 @@ int evpoll_pwait2(int ep, struct epoll_event *events, int maxevents,
  * Source: EVPOLL_IOC_CTLV.
  * Return: the number of changes that failed, 0 if none did, or -1. Errors: EINVAL (@nr is
  * negative), EFAULT (part of @changes is not accessible; the kernel has tried the changes before
- * that part).
+ * that part), EINTR (a signal came after 64 or more changes. The kernel has set the results of
+ * those that it tried, so set all results to a positive number before, to see where to go on).
  */
 int evpoll_ctlv(int ep, struct evpoll_ctl *changes, int nr);
 
@@ -151,7 +152,8 @@ int evpoll_ctlv(int ep, struct evpoll_ctl *changes, int nr);
  * For a timeout in ns, a signal mask or min_wait_ns, use evpoll_call_wait().
  *
  * Source: kqueue(2), EVPOLL_IOC_WAIT.
- * Return: as evpoll_wait(). If it fails with EINTR, the kernel has tried the changes.
+ * Return: as evpoll_wait(). EINTR: with at most 64 changes, the kernel has tried all of them. With
+ * more, see evpoll_ctlv().
  */
 int evpoll_change_wait(int ep, struct evpoll_ctl *changes, int nr, struct epoll_event *events,
 		       int maxevents, int timeout, int *failed);

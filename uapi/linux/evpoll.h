@@ -65,7 +65,9 @@ struct evpoll_ctl {
  *
  * * EFAULT: a change cannot be read, or its result cannot be written. The call ends there, after
  *   @done changes. If a result could not be written, its change is the last of them
- * * EINTR: a signal kills the task. The call ends there, after @done changes
+ * * EINTR: a signal came. The call ends there, after @done changes. It always tries the first 64,
+ *   and checks for signals after every 64. To go on, call again with the rest of the array:
+ *   @changes + @done, @nr - @done
  * * EINVAL: @reserved is not zero, or @nr is above 2^31 - 1. No change was tried
  */
 struct evpoll_ctlv {
@@ -96,7 +98,8 @@ struct evpoll_ctlv {
  * Source: epoll_pwait2(2); Axboe, "epoll: support for min_wait" (2022) for @min_wait_ns; kqueue(2)
  * for @ctlv. Returns the number of events, or 0 when the time is over. Errors:
  *
- * * EINTR: a signal came. The changes have been tried
+ * * EINTR: a signal came. If @ctlv.done is less than @ctlv.nr, it came during the changes, and the
+ *   call did not wait; see EINTR of &struct evpoll_ctlv
  * * EINVAL: a value is out of its range, a time is above 2^63 - 1 ns, @sigsetsize is wrong, or a
  *   reserved field is not zero. No change was tried
  * * EFAULT: user memory cannot be read or written. @ctlv.done says how many changes were tried. Set
