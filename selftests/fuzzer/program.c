@@ -69,36 +69,22 @@ uint64_t random_next(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-/**
- * struct maker - what a program is made with
- *
- * Each program knows a few kinds of files, steps and flags only, so that it goes deep with them:
- * with everything at once, most steps would not meet.
- *
- * @random: state of the random numbers
- * @kinds: how many kinds of files the program knows
- * @chosen: those kinds
- * @twins: how many twins the program uses
- * @slots: how many slots the program uses
- * @events: bits that a mask may have
- * @how: flags that a mask may have, such as EPOLLET
- * @most: the largest number of events that a wait may ask for
- * @weight: how often each step is taken
- * @total: sum of @weight
- * @kind: -1, or what the slot is thought to hold: not all steps succeed, but most
+/*
+ * What a program is made with. Each program knows only a few kinds of files, steps and flags, so
+ * that its steps meet: with everything at once, most of them would not.
  */
 struct maker {
-	uint64_t random;
-	int kinds;
+	uint64_t random;	/* state of the random numbers */
+	int kinds;		/* kinds of files in chosen[] */
 	enum kind chosen[5];
 	int twins;
 	int slots;
-	uint32_t events;
-	uint32_t how;
-	int most;
-	int weight[CODES];
+	uint32_t events;	/* bits that a mask may have */
+	uint32_t how;		/* flags that a mask may have, such as EPOLLET */
+	int most;		/* events that a wait may ask for */
+	int weight[CODES];	/* how often to take a step; total is the sum */
 	int total;
-	int kind[SLOTS];
+	int kind[SLOTS];	/* what a slot holds if all steps succeed, as most do; or -1 */
 };
 
 static unsigned int below(struct maker *m, unsigned int n)
