@@ -83,12 +83,15 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	if (!evpoll_put_event(to, revents, item->data))
 		return -EFAULT;
 	evpoll_report(item, taken->queued_ns, revents);
-	/* If this is the last reference, the item is removed with the file. */
+	/*
+	 * If this is the last reference, the item is removed with the file. An event was written,
+	 * so the task returns to user space soon, and evpoll_fput() is not needed.
+	 */
 	fput(file);
 	return 1;
 }
 
-/* Puts items back as if they had not been taken. */
+/* After a fault: puts items back as if they had not been taken. The task returns soon, as above. */
 static noinline void evpoll_undo_taken(const struct evpoll_taken *taken, int n)
 {
 	struct file *file;
@@ -126,7 +129,10 @@ static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
 	return done;
 }
 
-/* The wakeup that this task got may have been meant for an item: wakes the next waiter for it. */
+/*
+ * This task ends without a scan. Its wakeup may be for an item that is there: wakes the next
+ * waiter.
+ */
 static noinline void evpoll_wake_next(struct evpoll *ep)
 {
 	spin_lock_irq(&ep->waiters.lock);

@@ -5,7 +5,7 @@
  * Start here. This header has what every file of the module relies on: the words, the path of an
  * event, the locking and lifetime rules, and the structures. Each stage has a header of its own
  * with the functions that other stages call. A file includes the headers of the stages that it
- * calls, so its includes say what it hands over to.
+ * calls.
  *
  * Words
  * -----
@@ -15,16 +15,23 @@
  * watched file   the file that an item is registered for
  * wait entry     the item's entry on a wait queue of the watched file
  * wake callback  the function that a wake-up of that wait queue calls for the wait entry
- * waker          the code that wakes the wait queue, and the context that it runs in
+ * waker          the code that wakes the wait queue; "context" means the one that it runs in
+ * queue lock     the lock of the wait queue that is woken; the wake callback runs under it
+ * CTL, ADD       EVPOLL_IOC_CTL, and its operation EPOLL_CTL_ADD; MOD and DEL likewise
  * queued         the item is pending or ready; the state bit EVPOLL_QUEUED says so
  * pending        queued by the wake callback, and not on the ready list yet
+ * window         a time in which events stay pending, so that one flush moves them: moderate.c
  * ready list     the items that the next scan polls
+ * scan's list    the items that the running scan has moved from the ready list: evpoll.scan
+ * ready          on the ready list, or on the scan's list
  * scan           one pass over the ready list, by a reader or by ->poll of the instance
  * flush          a move of pending items to the ready list, with the wakeup that this causes
  * waiter         a task that sleeps in read() or EVPOLL_IOC_WAIT
  * reader         a task in one of these two calls, asleep or not
- * poller         a wait entry on the instance: poll(2), epoll, io_uring, or another instance
- * close hook     the ftrace callback in __fput(), which tells the module that a file is closed
+ * poller         whoever polls the instance, with a wait entry on it: poll(2), epoll, io_uring, or
+ *                another instance
+ * close hook     the ftrace callback on locks_remove_file(), which __fput() calls, or on __fput()
+ *                itself: it tells the module that the last reference on a file is gone
  *
  * The path of an event
  * --------------------
@@ -59,10 +66,15 @@
  *                          deliver.c    copies the event to user memory         mtx
  *
  * The left branch runs in the wake callback itself, so the queue lock is held there up to ready.c.
- * Some events take a short cut to ready.c: with EPOLLEXCLUSIVE or EVPOLL_UNBATCHED from callback.c,
- * and from pending.c if nothing else is pending. A poller scans as a reader does, from ->poll of
- * the instance in poll.c. Whoever scans flushes first, so a reader that is awake never waits for
- * NAPI or for a window.
+ * So does the middle branch for the event that completes coalesce_events. For others the timer runs
+ * it.
+ *
+ * Three kinds of events skip the pending list. With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED, callback.c
+ * calls ready.c. In process context, without a window and with nothing else pending, pending.c
+ * does.
+ *
+ * A poller scans as a reader does, from ->poll of the instance in poll.c. A scan begins with a
+ * flush, so a reader that is awake never waits for NAPI or for a window.
  *
  * Around the path: device.c and ioctl.c are the file /dev/evpoll, ctl.c and ctlv.c change
  * registrations, item.c makes and removes items, watched.c finds the items of a file, close.c
@@ -72,11 +84,11 @@
  * lacks an option, and compat.h has the differences between kernels. copy.h, extra.h and file.h are
  * small helpers.
  *
- * The waker's side calls downwards, from callback.c to ready.c. The reader's side calls from wait.c
- * to deliver.c, which calls scan.c and poll.c; it also calls flush.c before a scan, and ready.c to
- * wake the next waiter. No call goes back, except that two calls recurse over nested instances,
- * because a watched file can be an instance: a poll goes down (evpoll_item_poll()), and a wakeup of
- * pollers goes up, through the wait queue of the instance (evpoll_wake_pollers()).
+ * The arrows show the event, not the calls. The waker's side calls downwards, from callback.c to
+ * ready.c. On the reader's side wait.c calls deliver.c, deliver.c calls scan.c and poll.c for each
+ * item, and poll.c calls scan.c. The reader also calls flush.c before a scan, and ready.c to wake
+ * the next waiter. Two calls recurse, because a watched file can be an instance. A poll goes down,
+ * see evpoll_item_poll(). A wakeup of pollers goes up, see evpoll_wake_pollers().
  *
  * Locking
  * -------
@@ -107,19 +119,19 @@
  * An item holds a reference on its instance (evpoll.refs), and none on the watched file, because
  * close(2) must end the file as it does with epoll. The close hook tells the module of the end.
  *
- * The module may look into a watched file, and may remove its items, only while __fput() of that
- * file cannot run beside it. Two kinds of callers ensure that:
+ * While __fput() of a watched file may run, the module must not look into the file or remove its
+ * items. These callers may do both:
  *
- *   - A caller with a reference on the file. CTL gets one from the caller's descriptor. A scan and
- *     the release of an instance try to get one with compat_file_tryget(), which fails once
+ *   - A caller with a reference on the file. CTL has one from the caller's descriptor. A scan, the
+ *     release of an instance and nest.c try to get one with compat_file_tryget(), which fails when
  *     the last reference is gone.
- *   - The close hook, which runs after the last reference is gone.
+ *   - The close hook, because it runs inside __fput(), before ->release.
  *
- * A third kind may look, but not remove: a caller that holds tree_lock and finds the item in the
- * tree, and a wake callback, which runs under the lock of its wait queue. The close hook cannot
- * finish before them, because it takes the same locks.
+ * These may only look: a caller that holds tree_lock and finds the item in the tree, and a wake
+ * callback. The close hook takes tree_lock and the queue lock, so it waits for them.
  *
- * The first two kinds exclude each other without a lock. Callers with a reference exclude each
+ * A caller with a reference and the close hook exclude each other without a lock. Callers with a
+ * reference exclude each
  * other by evpoll.mtx; a release needs no mutex because nobody else has the instance any more.
  * Different instances meet only in the list of the file's items, under f_lock or watchers_lock.
  *
@@ -136,8 +148,9 @@
  * evpoll_replaced in watched.c explains how the lookup notices.
  *
  * An instance is freed when its file, its items, NAPI, the timer and the walks of nest.c have
- * dropped their references with evpoll_put(). So the instance of an item exists for a caller that
- * holds f_lock or watchers_lock and finds the item among the items of its file.
+ * dropped their references with evpoll_put(). An item drops its reference last, after it has left
+ * the list of its file. So the instance of an item exists for a caller that holds f_lock or
+ * watchers_lock and finds the item among the items of its file.
  */
 #ifndef EVPOLL_H
 #define EVPOLL_H
@@ -183,8 +196,8 @@ struct evpoll_entry {
 enum {
 	/*
 	 * The item is pending, on the ready list or on a scan's list, or the context that set the
-	 * bit is about to put it there. While the bit is set, a wake callback need not queue
-	 * the item: whoever clears the bit polls the file afterwards, or removes the item.
+	 * bit is about to put it there. While the bit is set, a wake callback need not queue the
+	 * item: whoever clears the bit polls the file afterwards, requeues the item or removes it.
 	 *
 	 * Two full barriers pair: test_and_set_bit() in evpoll_queue_event() orders the file's new
 	 * state before the bit, and the smp_mb() in evpoll_scan_take() and in evpoll_scan_remove()

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The flush: moves pending items to the ready list, and wakes one waiter for all of them.
+ * The flush: moves pending items to the ready list, and wakes a waiter for each batch.
  *
- * NAPI (napi.c), the end of a window and a change of parameters (moderate.c), the wake callback
- * itself (pending.c), a scan (scan.c), a wait with a minimum time (wait.c), and the removal of a
- * pending item flush. All of them move items under waiters.lock, so the order in which a
- * CPU's items became pending is the order in which they become ready.
+ * These flush: NAPI (napi.c), the end of a window and a change of parameters (moderate.c), the wake
+ * callback (pending.c), a scan (scan.c), a wait with min_wait_ns (wait.c), and the removal of a
+ * queued item (below). All move items under waiters.lock, from the oldest of a CPU to the newest.
+ * So items become ready in the order in which they became pending on that CPU.
  */
 #include "flush.h"
 #include "ready.h"
@@ -102,12 +102,13 @@ int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int
 }
 
 /*
- * Moves all items that are pending when it begins. @source: as for evpoll_flush().
+ * Moves at least all items that are pending when it begins. @source: as for evpoll_flush().
  *
  * It wakes under the same lock under which a batch becomes ready. If it woke later, and were
- * preempted before that, other tasks would find nothing pending, and nobody would wake a waiter.
- * There is one wakeup as a rule: a waiter that was woken is off the queue, and flushes before it
- * sleeps again.
+ * preempted before that, other tasks would find nothing pending, and nobody would wake a waiter. So
+ * each batch, EVPOLL_FLUSH_BATCH items of one CPU, wakes a waiter that still sleeps. If only one
+ * waiter sleeps, there is one wakeup: that waiter is off the queue, and flushes before it sleeps
+ * again.
  */
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup)
 {

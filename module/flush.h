@@ -14,7 +14,7 @@
 int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int budget,
 		 enum evpoll_wakeup wakeup);
 
-/* Flushes the lists of all CPUs, with one wakeup. */
+/* Flushes the lists of all CPUs. Wakes a waiter for each batch, see flush.c. */
 void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup);
 
 /* Called by evpoll_dequeue() only: the rare case of an item that is queued. */

@@ -4,8 +4,8 @@
  * and how many, as those of ethtool -C do for the interrupts of a NIC.
  *
  * With a window, the first event after a flush arms a timer. Events stay pending until the timer
- * fires, or until enough of them have come. Either of them ends the window: it flushes all CPUs,
- * with one wakeup. The timer runs in softirq.
+ * fires, or until enough of them have come. Either of them ends the window and flushes all CPUs.
+ * The timer runs in softirq.
  */
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
@@ -190,7 +190,8 @@ void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_n
 	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
 	if (count == 1)
 		WRITE_ONCE(ep->window_end, ktime_get_ns() + window_ns);
-		/* Pairs with smp_mb__after_atomic() in evpoll_timer() and evpoll_disarm(). */
+
+	/* Pairs with smp_mb__after_atomic() in evpoll_timer() and evpoll_disarm(). */
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
 		return;
 	refcount_inc(&ep->refs);

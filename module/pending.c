@@ -9,7 +9,8 @@
  *   does when enough events are pending (moderate.c).
  *
  *   In an interrupt, or with bottom halves off: NAPI flushes (napi.c), right after the work that is
- *   in progress. All items that this work queues become one batch, with one wakeup at most.
+ *   in progress. All items that this work queues become one batch, up to the budget (64),
+ *   and a batch causes one wakeup at most.
  *
  *   In process context: the wake callback flushes at once. NAPI would run late there: a softirq
  *   that is raised in process context waits for the next interrupt, or wakes ksoftirqd.
@@ -29,8 +30,9 @@
 #include "stats.h"
 
 /*
- * Adds the item to the end of this CPU's list. With @napi, schedules NAPI to flush it. Everything
- * that a flush reads of the item is written before llist_add(), which orders it.
+ * Adds the item to this CPU's list, in which the newest is first. With @napi, schedules NAPI to
+ * flush it. Everything that a flush reads of the item is written before llist_add(), which orders
+ * it.
  */
 static __always_inline struct evpoll_pending *
 evpoll_add_pending(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, bool napi)
@@ -45,10 +47,11 @@ evpoll_add_pending(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, 
 		set_bit(EVPOLL_URING, &item->state);
 	set_bit(EVPOLL_PENDING, &item->state);
 	/*
-	 * Only PREEMPT_RT can preempt this code. A task that is preempted before set_bit() would
-	 * hide its item from all flushes. One that is preempted in evpoll_napi_schedule(), after it
-	 * has set EVPOLL_SCHEDULED, would keep later items of this CPU from NAPI. And NAPI must be
-	 * scheduled on the CPU that the item was added on.
+	 * get_cpu() matters on PREEMPT_RT only, because elsewhere the queue lock stops preemption.
+	 * A task that is preempted before set_bit() would hide its item from all flushes. One that
+	 * is preempted in evpoll_napi_schedule(), after it has set EVPOLL_SCHEDULED, would keep
+	 * later items of this CPU from NAPI. And NAPI must run on the CPU that the item was added
+	 * on.
 	 */
 	cpu = get_cpu();
 	pending = per_cpu_ptr(ep->pending, cpu);

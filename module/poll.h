@@ -13,7 +13,7 @@ __poll_t evpoll_poll(struct file *file, struct poll_table_struct *pt);
 /* The same for an instance that another instance watches. */
 __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 
-/* Called by evpoll_scan_poll() only: the rare case of a level-triggered item without an event. */
+/* Called by evpoll_scan_poll() only: the second poll of a level-triggered item without an event. */
 __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth);
 
 /* Polls all ready items. Only those that have an event now stay on the ready list. */

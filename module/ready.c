@@ -22,10 +22,10 @@ bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
 /*
  * @source: the item whose wake callback is the caller, NULL when the caller is no wake callback.
  *
- * If another instance watches this one, its wake callback runs here, under pollers.lock of this
- * one, and can call this function for its own pollers. These are never the same lock, because the
- * graph of instances has no cycle. lockdep needs the nesting level. The instance below has it in
- * @poller_nests, and the caller holds pollers.lock of that instance.
+ * If another instance watches @ep, the wakeup runs the wake callback of that watcher, which may
+ * call this function for the pollers of the watcher. The two locks differ, because the graph of
+ * instances has no cycle. lockdep needs the level: it is @poller_nests of the instance that @source
+ * watches, whose pollers.lock the caller holds.
  */
 void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring)
 {

@@ -13,7 +13,10 @@
 #include "ready.h"
 #include "scan.h"
 
-/* Caller holds the mutex, and calls evpoll_scan_end() before it releases it. */
+/*
+ * Flushes; the first evpoll_scan_take() moves the ready list. No waiter is woken here, because
+ * evpoll_scan_end() wakes one for what is left. Caller holds the mutex until evpoll_scan_end().
+ */
 void evpoll_scan_start(struct evpoll *ep)
 {
 	lockdep_assert_held(&ep->mtx);
@@ -22,9 +25,9 @@ void evpoll_scan_start(struct evpoll *ep)
 }
 
 /*
- * The caller polls the files after this. A return of 0 does not mean that the list is empty, see
- * evpoll_scan_has_more(): items whose files are being closed count for @max as well. A process that
- * ends can leave any number of these, and interrupts are off here.
+ * The caller polls the items after this. Items whose file is being closed count for @max as well,
+ * because a process that ends can leave any number of them, and interrupts are off here. So 0 does
+ * not mean that the list is empty, see evpoll_scan_has_more().
  */
 int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 {
@@ -118,8 +121,9 @@ void evpoll_scan_remove(struct evpoll_item *item)
 }
 
 /*
- * With @polled the item goes behind the items that were polled, else before those that are still to
- * be polled. Caller has a reference on its file. Returns false if a wake callback was faster.
+ * Puts the item behind the cursor. With @polled the cursor moves onto it, so that this scan does
+ * not poll it again. Caller has a reference on its file. Returns false if a wake callback was
+ * faster.
  */
 bool evpoll_scan_requeue(struct evpoll_item *item, u64 queued_ns, bool polled)
 {
@@ -135,7 +139,8 @@ bool evpoll_scan_requeue(struct evpoll_item *item, u64 queued_ns, bool polled)
 		ep->nready++;
 		if (polled)
 			/*
-			 * Only the task that scans reads it without the lock, and that is this one.
+			 * Only the task that scans reads the cursor without the lock, and that is
+			 * this task.
 			 */
 			ep->cursor = &item->ready;
 	}
@@ -158,8 +163,8 @@ void evpoll_scan_undo(struct evpoll_item *item, u64 queued_ns)
 	if (ep->cursor == &item->ready)
 		ep->cursor = item->ready.prev;
 	/*
-	 * An item that was taken before this one may stand between the cursor and this one, if it
-	 * was polled twice and requeued.
+	 * An item that was polled twice and requeued stands behind this one, up to the cursor. This
+	 * item counts as not polled, so move it behind the cursor.
 	 */
 	list_move(&item->ready, ep->cursor);
 	spin_unlock_irq(&ep->waiters.lock);

@@ -145,7 +145,7 @@ static __always_inline int evpoll_wait_events(struct evpoll *ep,
 
 /*
  * Sleeps until @min_wait_ns are over, @expires is reached, @need items are ready, or a signal
- * comes. Not for a @need of 1, because a single ready item ends every wait.
+ * comes. Caller ensures that @need is above 1, because for 1 evpoll_wait_events() does the same.
  */
 static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 			    unsigned int need)
@@ -154,7 +154,8 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 	bool enough;
 
 	/*
-	 * An item that the last wait reported is still on the list, and may have no event any more.
+	 * A level-triggered item that the last wait reported is still ready, and may have no event
+	 * any more. Poll all, so that @nready counts only items that have an event.
 	 */
 	evpoll_repoll_ready(ep);
 	do {
@@ -165,7 +166,9 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 		if (!enough && !list_empty(&ep->ready))
 			evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
 		spin_unlock_irq(&ep->waiters.lock);
-		/* evpoll_sleep() returns at once while events keep coming, and checks no time then. */
+		/*
+		 * evpoll_sleep() returns at once while events keep coming, and checks no time then.
+		 */
 		cond_resched();
 	} while (!enough && !signal_pending(current) && ktime_before(ktime_get(), until) &&
 		 evpoll_sleep(ep, until, need));

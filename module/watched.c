@@ -149,7 +149,9 @@ int evpoll_watch(struct evpoll_item *item, struct file *file)
 		evpoll_watch_instance(item, file->private_data);
 		return 0;
 	}
-	/* EBUSY: a worker is resizing the table. epoll has no such error, so wait for the worker. */
+	/*
+	 * EBUSY: a worker is resizing the table. epoll has no such error, so wait for the worker.
+	 */
 	while ((error = evpoll_watch_plain(item, file)) == -EBUSY) {
 		if (fatal_signal_pending(current))
 			break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls as an interface that may grow: numbers, sizes, reserved fields (uapi/linux/evpoll.h,
- * DESIGN 2), and the parameters of an instance. epoll has nothing to compare with.
+ * The ioctls as an interface that may grow: numbers, sizes, reserved fields (uapi/linux/evpoll.h),
+ * and the parameters of an instance. epoll has nothing to compare with.
  */
 #include "evpoll_util.h"
 
@@ -64,7 +64,7 @@ TEST_F(abi, ctl_larger)
 	EXPECT_EVENT(EPOLLIN, 9, ev);
 }
 
-/* DESIGN 2: a structure smaller than its first version is EINVAL */
+/* A structure smaller than its first version is EINVAL */
 TEST_F(abi, ctl_smaller)
 {
 	struct evpoll_ctl ctl = { .op = EPOLL_CTL_ADD, .fd = self->fd, .events = EPOLLIN };
@@ -92,7 +92,7 @@ TEST_F(abi, ctl_result)
 	EXPECT_EQ(1, ep_items(self->ep));
 }
 
-/* issue 2, "bad input gets": mask bits that are no EPOLL* flag are EINVAL */
+/* Mask bits that are no EPOLL* flag are EINVAL */
 TEST_F(abi, ctl_unknown_flags)
 {
 	static const uint32_t unknown[] = { 1 << 16, 1 << 20, 1 << 26, EPOLLIN | 1 << 23 };
@@ -247,7 +247,7 @@ TEST_F(abi, params_sizes)
 		EXPECT_ERRNO(EINVAL, ioctl(self->ep, SIZED(_IOC_READ, 3, size), &big));
 }
 
-/* DESIGN 2: an instance is read, not written, and has no position */
+/* An instance is read, not written, and has no position */
 TEST_F(abi, other_calls)
 {
 	char c = 0;

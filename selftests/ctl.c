@@ -351,7 +351,7 @@ TEST_F(ctl, efault)
 	munmap(none, 4096);
 }
 
-/* issue 2, "bad input gets": an instance is unchanged after an error */
+/* An instance is unchanged after an error */
 TEST_F(ctl, unchanged_after_errors)
 {
 	int e = eventfd(0, 0), file = open("/tmp", O_RDONLY);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hook in __fput (DESIGN 4.1) beside other users of ftrace: switched off by sysctl, and
+ * The close hook beside other users of ftrace: switched off by sysctl, and
  * traced by the function tracer, the graph tracer and a kprobe. Closes are seen all the time.
  */
 #include "evpoll_util.h"

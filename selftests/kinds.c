@@ -182,7 +182,7 @@ static int pty_open(int *slave)
 	return tcsetattr(*slave, TCSANOW, &t) ? -1 : m;
 }
 
-/* R33, DESIGN 4.2: a terminal, which has a wait queue for each direction */
+/* R33: a terminal, which has a wait queue for each direction */
 TEST_F(kinds, pty)
 {
 	static char buf[65536];

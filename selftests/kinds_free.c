@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* POLLFREE (DESIGN 4.2): wait queues that die before the items on them do. */
+/* POLLFREE: wait queues that die before the items on them do. */
 #include "kinds.h"
 
 #include <sys/signalfd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose close ends what: watched files (R28, R31, DESIGN 4.1), their copies by dup, fork and
+ * Whose close ends what: watched files (R28, R31), their copies by dup, fork and
  * SCM_RIGHTS, exec, and the instance itself. lifetime_race.c has the same under fire.
  */
 #include "evpoll_net.h"
@@ -257,7 +257,7 @@ TEST_F(lifetime, scm_rights_collected)
 	EXPECT_TRUE(ep_items_become(self->ep, 1));
 }
 
-/* DESIGN 4.1: the instance holds no watched file open: the peer sees EOF at close(2) */
+/* The instance holds no watched file open: the peer sees EOF at close(2) */
 TEST_F(lifetime, peer_sees_eof)
 {
 	struct pollfd pfd = { .events = POLLIN };

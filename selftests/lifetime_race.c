@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lifetime.c under fire: the last close of watched files (R28, DESIGN 4.1) against everything
+ * lifetime.c under fire: the last close of watched files (R28) against everything
  * that may happen at the same moment. Each test runs for a time and then checks whether the
  * instance is in order; what it must not do is on the console (KASAN, lockdep, stalls).
  */
@@ -340,7 +340,7 @@ static const char *in_order(struct crew *c)
 	return ep_items(c->ep) ? "items outlived their files" : NULL;
 }
 
-/* R28, issue 2 no 5: close of instances that watch thousands of files in use elsewhere */
+/* R28: close of instances that watch thousands of files in use elsewhere */
 TEST_F(race, instance_close_in_a_storm)
 {
 	void *(*job[])(void *) = { watching, watching, firing, replacing };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How much is too much: watches a user (R21), files a process (R35), memory (DESIGN 4.4). */
+/* How much is too much: watches a user (R21), files a process (R35), memory. */
 #include "evpoll_util.h"
 
 #include <sys/eventfd.h>
@@ -327,7 +327,7 @@ static long long stat_in(const char *path, const char *key)
 	return found;
 }
 
-/* DESIGN 4.4: items are charged to the memory cgroup of the process that adds them */
+/* Items are charged to the memory cgroup of the process that adds them */
 TEST_F_TIMEOUT(many, memory_cgroup, 800)
 {
 	char group[64], procs[96], stat[96];

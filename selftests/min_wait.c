@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * evpoll_wait.min_wait_ns (issue 3, Moderation; Axboe's epoll min-wait series of 2022): a wait that
+ * evpoll_wait.min_wait_ns (Axboe's epoll min-wait series of 2022): a wait that
  * is to bring many events, or to take its time.
  */
 #include "evpoll_burst.h"
@@ -257,7 +257,7 @@ TEST_F(min_wait, pollers)
 	EXPECT_FALSE(readable(self->ep, 0));
 }
 
-/* issue 3: out of range is EINVAL */
+/* Out of range is EINVAL */
 TEST_F(min_wait, range)
 {
 	ASSERT_EQ(0, burst(variant->context, self->fd, 1));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Batching of wakeups without a window (issue 3, Moderation): bursts from each context, the budget
+ * Batching of wakeups without a window: bursts from each context, the budget
  * of a NAPI poll, and EVPOLL_UNBATCHED. Windows are in moderation_window.c, min_wait_ns in
  * min_wait.c. epoll's figures stand beside as diagnostics; no rule says what they must be.
  */
@@ -51,7 +51,7 @@ static void epoll_beside(struct __test_metadata *_metadata, int context, int *fd
 	close(ep);
 }
 
-/* DESIGN 3: which path flushes the events of each context */
+/* Which path flushes the events of each context */
 TEST_F(moderation, path)
 {
 	struct evpoll_source_event event;
@@ -95,7 +95,7 @@ static void three_bursts(struct __test_metadata *_metadata, struct _test_data_mo
 	}
 }
 
-/* issue 3: from any context all events of a burst reach the reader, each once */
+/* From any context all events of a burst reach the reader, each once */
 TEST_F(moderation, all_delivered)
 {
 	three_bursts(_metadata, self, variant->context);
@@ -103,7 +103,7 @@ TEST_F(moderation, all_delivered)
 	EXPECT_GE(3 * LINES, stats_of(self->ep).wakeups);
 }
 
-/* issue 3: EVPOLL_UNBATCHED is the classic path: no pending list, no NAPI, no window */
+/* EVPOLL_UNBATCHED is the classic path: no pending list, no NAPI, no window */
 TEST_F(moderation, unbatched)
 {
 	struct evpoll_params params = {
@@ -125,7 +125,7 @@ TEST_F(moderation, unbatched)
 	epoll_beside(_metadata, variant->context, self->fd, LINES);
 }
 
-/* issue 3: back and forth under a load, nothing is lost */
+/* Back and forth under a load, nothing is lost */
 TEST_F(moderation, changed_under_load)
 {
 	struct evpoll_source_burst b = {
@@ -284,7 +284,7 @@ static void napi_burst(struct __test_metadata *_metadata, struct _test_data_napi
 		;
 }
 
-/* issue 3, Must show: a burst of 64 is one wakeup, on either CPU */
+/* A burst of 64 is one wakeup, on either CPU */
 TEST_F(napi, one_wakeup)
 {
 	for (int i = 0; i < 20; i++)

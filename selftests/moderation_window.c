@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The window of an instance (issue 3, Moderation: coalesce_usecs and coalesce_events): which
+ * The window of an instance (coalesce_usecs and coalesce_events): which
  * readers wait for its end and which do not. It changes nothing except the time of the wakeup.
  */
 #include "evpoll_burst.h"
@@ -107,7 +107,7 @@ TEST_F(window, first_event_at_once)
 	EXPECT_EQ(0, stats_of(self->ep).timer_flushes);
 }
 
-/* issue 3: "An O_NONBLOCK read or a reader already awake never waits for a window" */
+/* An O_NONBLOCK read, or a reader that is awake, never waits for a window */
 TEST_F(window, awake_reader_does_not_wait)
 {
 	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 8, EPOLLIN | EPOLLET));

@@ -158,7 +158,7 @@ static bool word_in(const char *path, const char *word)
 	return found_in(path, word, false);
 }
 
-/* issue 2 no 1: rmmod leaves nothing behind */
+/* rmmod leaves nothing behind */
 TEST_F(module, leaves_nothing)
 {
 	int ep = ep_create(BY_WAIT, O_CLOEXEC), e = eventfd(1, 0);
@@ -186,7 +186,7 @@ TEST_F(module, leaves_nothing)
 	EXPECT_FALSE(word_in("/proc/net/dev", "evpoll"));
 }
 
-/* issue 3: with the timer of a window armed: busy, and after close free */
+/* With the timer of a window armed: busy, and after close free */
 TEST_F(module, busy_in_a_window)
 {
 	struct evpoll_params params = { .coalesce_usecs = 1000000 };
@@ -207,7 +207,7 @@ TEST_F(module, busy_in_a_window)
 	}
 }
 
-/* issue 3: parameters when loading; one that is out of range does not load */
+/* Parameters when loading; one that is out of range does not load */
 TEST_F(module, parameters)
 {
 	static const char *const bad[] = {
@@ -324,7 +324,7 @@ static int traffic_end(struct traffic *t)
 	return t->faults;
 }
 
-/* issue 2: 50 times under use: closes, events and timers go on through unload and load */
+/* 50 times under use: closes, events and timers go on through unload and load */
 TEST_F_TIMEOUT(module, fifty_times, 800)
 {
 	struct epoll_event ev[FILES];

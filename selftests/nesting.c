@@ -475,7 +475,7 @@ FIXTURE_TEARDOWN(mixed)
 {
 }
 
-/* DESIGN 4.3: an epoll instance in an evpoll instance is refused, whatever either holds */
+/* An epoll instance in an evpoll instance is refused, whatever either holds */
 TEST_F(mixed, epoll_refused)
 {
 	int copy = dup(self->epoll);
@@ -488,7 +488,7 @@ TEST_F(mixed, epoll_refused)
 	EXPECT_EQ(0, ep_items(self->ep));
 }
 
-/* DESIGN 4.3: evpoll chains below epoll chains work and stay within both limits */
+/* evpoll chains below epoll chains work and stay within both limits */
 TEST_F(mixed, chain_of_both)
 {
 	int e = eventfd(0, 0), ep = self->ep, epoll = self->epoll, outer;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Signals and a wait: what ends it and how (DESIGN 2, signal(7)), and the mask that holds for the
+ * Signals and a wait: what ends it and how (signal(7)), and the mask that holds for the
  * wait alone (R15).
  */
 #include "evpoll_util.h"
@@ -106,7 +106,7 @@ FIXTURE_TEARDOWN(signal)
 	close(self->fd);
 }
 
-/* signal(7), DESIGN 2: a handler without SA_RESTART ends any wait with EINTR */
+/* signal(7): a handler without SA_RESTART ends any wait with EINTR */
 TEST_F(signal, eintr)
 {
 	struct poker p = { .sig = SIGUSR1, .fd = -1 };
@@ -123,7 +123,7 @@ TEST_F(signal, eintr)
 }
 
 /*
- * signal(7), DESIGN 2: SA_RESTART makes no difference to epoll_wait and EVPOLL_IOC_WAIT, nor to a
+ * signal(7): SA_RESTART makes no difference to epoll_wait and EVPOLL_IOC_WAIT, nor to a
  * read() with a read timeout; a read() without goes on after the handler
  */
 TEST_F(signal, sa_restart)
@@ -237,7 +237,7 @@ TEST_F(signal, stop_and_continue)
 	}
 }
 
-/* DESIGN 2: an event that comes while the process is stopped is not lost */
+/* An event that comes while the process is stopped is not lost */
 TEST_F(signal, event_while_stopped)
 {
 	struct epoll_event ev;

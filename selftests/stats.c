@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an instance says of itself: EVPOLL_IOC_GET_STATS, fdinfo, debugfs; and the parameters of the
- * module, which are what a new instance has (issue 3, Seeing and Moderation).
+ * module, which are what a new instance has.
  */
 #include "evpoll_burst.h"
 
@@ -214,7 +214,7 @@ static const char *const names[] = {
 	"wakeups", "reads", "delivered", "spurious",
 };
 
-/* issue 3: the counters are in fdinfo too */
+/* The counters are in fdinfo too */
 TEST_F(stats, fdinfo)
 {
 	struct evpoll_stats s;
@@ -232,7 +232,7 @@ TEST_F(stats, fdinfo)
 	}
 }
 
-/* issue 3: and, of all instances, in debugfs, from open to close */
+/* debugfs shows the counters of all instances, from open to close */
 TEST_F(stats, debugfs)
 {
 	struct evpoll_stats s;
@@ -305,7 +305,7 @@ FIXTURE_TEARDOWN_PARENT(parameters)
 		EXPECT_EQ(0, write_file(parameters[i].path, self->before[i]));
 }
 
-/* issue 3: "Module parameters give defaults" */
+/* The module parameters give the defaults */
 TEST_F(parameters, defaults)
 {
 	int before = ep_create(BY_WAIT, O_CLOEXEC), ep;
@@ -327,7 +327,7 @@ TEST_F(parameters, defaults)
 	close(before);
 }
 
-/* issue 3: "values out of range are EINVAL", and the one before stays */
+/* Values out of range are EINVAL, and the value before stays */
 TEST_F(parameters, out_of_range)
 {
 	char now[32];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several threads or processes that wait in one instance (issue 2, 4): an event wakes one, and none
+ * Several threads or processes that wait in one instance: an event wakes one, and none
  * is lost with a waiter that is killed, signalled or late. Sequences that can be forced; under load
  * in threads_load.c.
  */
@@ -186,7 +186,7 @@ static pid_t child_and_worker(enum mechanism by, int ep, bool child_first, struc
 	return child_first ? pid : child_start(by, ep);
 }
 
-/* issue 2, 4: a waiter that was killed takes no event, whether it came before the other or after */
+/* A waiter that was killed takes no event, whether it came before the other or after */
 TEST_F(threads, killed_before_the_event)
 {
 	for (int child_first = 0; child_first <= 1; child_first++) {
@@ -217,7 +217,7 @@ static int thaw_cpu(void)
 }
 
 /*
- * issue 2, 4: a waiter that the event woke and a SIGKILL hit before it ran hands the event on.
+ * A waiter that the event woke and a SIGKILL hit before it ran hands the event on.
  * epoll does not: ep_send_events() returns for the fatal signal and wakes no one else, the event
  * is there for the next wait.
  */
@@ -257,7 +257,7 @@ static void handler(int sig)
 	(void)sig;
 }
 
-/* issue 2, 4: with a signal that has a handler, one of the two has the event, and only one */
+/* With a signal that has a handler, one of the two has the event, and only one */
 TEST_F(threads, signalled_with_the_event)
 {
 	struct sigaction action = { .sa_handler = handler };
@@ -292,7 +292,7 @@ TEST_F(threads, signalled_with_the_event)
 	}
 }
 
-/* issue 2, 4; ep_poll(): an event as a waiter's time ends goes to it or to the other */
+/* ep_poll(): an event as a waiter's time ends goes to it or to the other */
 TEST_F(threads, late_with_the_event)
 {
 	for (int round = 0; round < 4; round++) {

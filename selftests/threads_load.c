@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads that produce, consume, come, go and change the set, all at once (issue 2, 4): every event
+ * Threads that produce, consume, come, go and change the set, all at once: every event
  * is counted, so one that is lost or delivered twice shows.
  */
 #include "evpoll_threads.h"
@@ -114,13 +114,13 @@ static void each_delivered(struct __test_metadata *_metadata, struct load *load,
 	}
 }
 
-/* R17, issue 2, 4: with EPOLLET each event goes to one thread, and to no second one */
+/* R17: with EPOLLET each event goes to one thread, and to no second one */
 TEST_F(load, edge_exactly_once)
 {
 	each_delivered(_metadata, &self->load, 300);
 }
 
-/* R14, issue 2, 4: nothing is lost with waiters whose time ends all the time */
+/* R14: nothing is lost with waiters whose time ends all the time */
 TEST_F(load, edge_with_timeouts)
 {
 	self->load.timeout_ms = 1;
@@ -143,7 +143,7 @@ static void *annoyer_main(void *arg)
 	return NULL;
 }
 
-/* R15, issue 2, 4: nothing is lost with waiters that signals interrupt all the time */
+/* R15: nothing is lost with waiters that signals interrupt all the time */
 TEST_F(load, edge_with_signals)
 {
 	struct sigaction action = { .sa_handler = handler };
@@ -351,7 +351,7 @@ static struct worker *worker_over(struct worker *w, int n)
 	}
 }
 
-/* issue 2, 4: threads that come, wait once and go; each gets one of the events */
+/* Threads that come, wait once and go; each gets one of the events */
 TEST_F(load, threads_come_and_go)
 {
 	int ep = ep_create(variant->by, O_CLOEXEC), rd, wr;

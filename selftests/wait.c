@@ -158,7 +158,7 @@ TEST_F(wait, for_ever)
 	EXPECT_EVENT(EPOLLIN, 1, w.ev[0]);
 }
 
-/* DESIGN 3: a wait that does not sleep misses no event that happened before it */
+/* A wait that does not sleep misses no event that happened before it */
 TEST_F(wait, zero_misses_nothing)
 {
 	struct itimerspec soon = { .it_value.tv_nsec = 500000 };
@@ -358,7 +358,7 @@ FIXTURE_TEARDOWN(read)
 	close(self->fd);
 }
 
-/* DESIGN 2, R3: EAGAIN under O_NONBLOCK, at once, whatever the read timeout says */
+/* R3: EAGAIN under O_NONBLOCK, at once, whatever the read timeout says */
 TEST_F(read, nonblock)
 {
 	struct evpoll_params params = { .read_timeout_ns = 3600 * 1000000000ULL };
@@ -372,7 +372,7 @@ TEST_F(read, nonblock)
 	EXPECT_ERRNO(EAGAIN, read(self->ep, &ev, sizeof(ev)));
 }
 
-/* DESIGN 2: EAGAIN when the read timeout ends, as with SO_RCVTIMEO; it holds for each read */
+/* EAGAIN when the read timeout ends, as with SO_RCVTIMEO; it holds for each read */
 TEST_F(read, timeout)
 {
 	struct evpoll_params params = { .read_timeout_ns = 30000000 };
@@ -387,7 +387,7 @@ TEST_F(read, timeout)
 	}
 }
 
-/* DESIGN 2: the read timeout is read()'s, EVPOLL_IOC_WAIT has its own */
+/* The read timeout is read()'s, EVPOLL_IOC_WAIT has its own */
 TEST_F(read, timeout_is_not_for_wait)
 {
 	struct evpoll_params params = { .read_timeout_ns = 1 };
@@ -400,7 +400,7 @@ TEST_F(read, timeout_is_not_for_wait)
 	EXPECT_ERRNO(EAGAIN, read(self->ep, &ev, sizeof(ev)));
 }
 
-/* DESIGN 2: the largest read timeout has no limit either */
+/* The largest read timeout has no limit either */
 TEST_F(read, largest_timeout)
 {
 	struct evpoll_params params = { .read_timeout_ns = INT64_MAX };
@@ -417,7 +417,7 @@ TEST_F(read, largest_timeout)
 	EXPECT_EQ(0, reap(pid));
 }
 
-/* issue 2: an instance opened O_RDONLY does all there is to do */
+/* An instance opened O_RDONLY does all there is to do */
 TEST_F(read, opened_read_only)
 {
 	int ep = open(EVPOLL_DEV, O_RDONLY | O_CLOEXEC);

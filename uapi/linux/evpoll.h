@@ -13,10 +13,11 @@
  * The number of events is the number of bytes returned, divided by the size of one event. Errors:
  *
  * * EINVAL: the buffer is smaller than one event
- * * EAGAIN: nothing is ready, and O_NONBLOCK is set or the read timeout ended
+ * * EAGAIN: nothing is ready, and O_NONBLOCK is set or read_timeout_ns of &struct evpoll_params is
+ *   over
  * * EFAULT: the buffer cannot be written; the events stay ready
- * * EINTR: a signal came while a read timeout is set. Without a read timeout the call is restarted,
- *   or fails with EINTR, as sigaction(2) says of SA_RESTART
+ * * EINTR: a signal came. If read_timeout_ns is 0 and the handler has SA_RESTART, the call restarts
+ *   instead
  *
  * poll(2), select(2), epoll(7) and io_uring report the instance as readable while it has an event.
  *
@@ -81,8 +82,8 @@ struct evpoll_ctlv {
 /**
  * struct evpoll_wait - wait for events
  * @events: user pointer to an array of @maxevents &struct epoll_event
- * @timeout: user pointer to a &struct __kernel_timespec, the longest time to wait. With 0 the wait
- *	has no time limit. With a time of zero the call does not wait
+ * @timeout: user pointer to a &struct __kernel_timespec, the longest time to wait. A
+ *	pointer of 0 sets no limit. If the structure holds zero, the call does not wait
  * @sigmask: user pointer to the signal mask during the wait; 0 leaves the mask as it is
  * @sigsetsize: size of that mask in bytes (8 on all architectures but MIPS); ignored without
  *	@sigmask
@@ -118,7 +119,9 @@ struct evpoll_wait {
 
 /* Each wake callback wakes a waiter itself, as epoll's does: no pending list, NAPI or window. */
 #define EVPOLL_UNBATCHED	(1U << 0)
-/* Use the window of coalesce_usecs only while events come fast enough for it to collect several. */
+/*
+ * Use a window only if 8 events are expected in coalesce_usecs; it is as long as they should take.
+ */
 #define EVPOLL_ADAPTIVE		(1U << 1)
 /* Measure the time from wake callback to delivery, for struct evpoll_stats. */
 #define EVPOLL_LATENCY		(1U << 2)
@@ -139,9 +142,9 @@ struct evpoll_wait {
  * instance takes its values from the parameters of the module. A value out of its range, or a time
  * above KTIME_MAX (2^63 - 1 ns), is EINVAL, and then nothing changes.
  *
- * A window delays only the wakeup of a reader that sleeps. A reader that is awake, or that does not
- * wait, gets all events at once. An item with EPOLLEXCLUSIVE skips the window, because its wake
- * callback must say at once whether it woke a waiter.
+ * A window delays the wakeup of a task that sleeps, in a wait or in poll(2), epoll or io_uring on
+ * the instance. A call that does not sleep gets all events at once. An item with EPOLLEXCLUSIVE
+ * skips the window, because its wake callback must say at once whether it woke a waiter.
  */
 struct evpoll_params {
 	__u64 read_timeout_ns;
@@ -160,7 +163,8 @@ struct evpoll_params {
  *	was pending or ready already
  * @polls: turns that the instance had in NAPI polls
  * @exhausted: turns that used up the budget
- * @inline_flushes: flushes by a wake callback
+ * @inline_flushes: events that a wake callback in process context made ready itself, without NAPI
+ *	and without a window
  * @timer_flushes: windows that the timer ended
  * @wakeups: waiters woken
  * @reads: scans of the ready list by readers
