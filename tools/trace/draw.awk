@@ -199,7 +199,7 @@ function legend(y1,    at)
 	text("key", at + 22, y1 + 11, "the reader is woken")
 	at = left
 	y1 += 22
-	at = key("pending", at, y1, "event is pending: noted", 262)
+	at = key("pending", at, y1, "event is pending", 262)
 	at = key("ready", at, y1, "event is ready to be read", 190)
 	at = key("runs", at, y1, "reader runs", 112)
 	at = key("sleeps", at, y1, "reader sleeps", 112)
