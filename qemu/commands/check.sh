@@ -23,8 +23,4 @@ for name in $kernels; do
 	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests"
 done
 
-: > "$work/totals"
-for name in $kernels; do
-	run "$name"
-done
-total
+run_all "$kernels"

@@ -94,8 +94,4 @@ for name in $kernels; do
 	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests" "$root"
 done
 
-: > "$work/totals"
-for name in $kernels; do
-	run "$name"
-done
-total
+run_all "$kernels"

@@ -39,8 +39,4 @@ done
 
 # The guest's init gets these variables and passes them on to the tool.
 export APPEND="DURATION=$duration ${SEED:+SEED=$SEED} ${APPEND:-}"
-: > "$work/totals"
-for name in $kernels; do
-	run "$name"
-done
-total
+run_all "$kernels"

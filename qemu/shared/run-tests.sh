@@ -85,9 +85,14 @@ run()
 	} | tee "$dir/ktap.log" | busybox awk -v totals="$work/totals" -f "$shared/ktap.awk"
 }
 
-# Print the sum over all kernels, and return whether all tests passed.
-total()
+# run_all "NAME...": run each of these kernels, print the sum over all of them, and return whether all
+# tests passed.
+run_all()
 {
+	: > "$work/totals"
+	for name in $1; do
+		run "$name"
+	done
 	awk '{ passed += $1; failed += $2; skipped += $3 }
 		END {
 			printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
