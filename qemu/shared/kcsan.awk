@@ -11,8 +11,8 @@
 # - Both functions of the title belong to NAPI or to hrtimers. They read their own state without
 #   READ_ONCE().
 # - The word of an rhashtable bucket. The owner of the bucket's bit lock reads the word plainly, in
-#   rht_ptr(), while another task tries to set the lock bit, which is already set. The other task
-#   may be the worker that resizes the table.
+#   rht_ptr(), while another task tries to set the lock bit, which is already set. Either of them may
+#   be the worker that resizes the table, or the insertion that a resize slows down.
 
 # A stack begins with this line. The function of the access follows.
 /(read|write|read-write)( \(.*\))? to 0x[0-9a-f]* of [0-9]+ bytes by / { their_poll = 0 }
@@ -23,7 +23,8 @@
 	ours = 0
 	theirs = "(napi|hrtimer|schedule_hrtimeout|do_nanosleep)[a-z0-9_.]*"
 	core = $0 ~ "data-race in " theirs " / " theirs "\r?$"
-	table = "(evpoll_((un)?watch|leave_ring) \\[evpoll\\]|rht_deferred_worker)"
+	user = "evpoll_(watch|watch_plain|unwatch|remove_sibling) \\[evpoll\\]"
+	table = "(" user "|rhashtable_insert_slow|rht_deferred_worker)"
 	bucket = $0 ~ "data-race in " table " / " table "\r?$"
 	locks = 0
 	looks = 0
