@@ -131,9 +131,9 @@
  * callback. The close hook takes tree_lock and the queue lock, so it waits for them.
  *
  * A caller with a reference and the close hook exclude each other without a lock. Callers with a
- * reference exclude each
- * other by evpoll.mtx; a release needs no mutex because nobody else has the instance any more.
- * Different instances meet only in the list of the file's items, under f_lock or watchers_lock.
+ * reference exclude each other by evpoll.mtx. A release needs no mutex, because nobody else has the
+ * instance any more. Different instances meet only in the list of the file's items, under f_lock or
+ * watchers_lock.
  *
  * compat_file_tryget() needs the memory of the item and of the file. Both are there for a caller
  * that holds waiters.lock and finds the item on a list, or holds tree_lock and finds it in the
