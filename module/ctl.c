@@ -162,7 +162,7 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 
 /*
  * @target: the file of @ctl's descriptor, or NULL if it has none. Corrects @ctl to what takes
- *	effect: no mask for DEL, no EPOLLWAKEUP without the right to it.
+ * effect: no mask for DEL, no EPOLLWAKEUP without the right to it.
  */
 static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
 					      struct evpoll_ctl *ctl)

@@ -175,8 +175,8 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 }
 
 /*
- * @source has just become pending. Runs in any context but NMI, under the lock of the watched file's
- * wait queue.
+ * @source has just become pending. Runs in any context but NMI, under the lock of the wait queue of
+ * the watched file.
  */
 void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns)
 {

@@ -83,7 +83,7 @@ void evpoll_queue(struct evpoll_item *item)
 
 /*
  * @queued: the wake callback has just set EVPOLL_QUEUED. If not, the item is on a list or about to
- *	be, and this only wakes.
+ * be, and this only wakes.
  */
 bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
 			enum evpoll_wakeup wakeup)
