@@ -81,11 +81,11 @@ static struct ftrace_ops evpoll_fput_ops = {
 /*
  * The functions to hook, the better one first. Both have the file as their first argument.
  *
- * __fput() alone calls locks_remove_file(), for every file that was opened, before ->release. That
- * function is in another source file, so the compiler cannot inline a part of it. __fput() is a
- * static function that begins with a test, and the compiler may move that test into its callers,
- * with a copy of the function that the hook would miss. It is for kernels without file locks and
- * for kernels built with LTO.
+ * Only __fput() calls locks_remove_file(). It does so for every file that was opened, before
+ * ->release. The function is in another source file, so the compiler cannot inline a part of it.
+ * __fput() is a static function that begins with a test, and the compiler may move that test into
+ * its callers, with a copy of the function that the hook would miss. It is for kernels without file
+ * locks and for kernels built with LTO.
  */
 static char * const evpoll_fput_names[] = { "locks_remove_file", "__fput" };
 

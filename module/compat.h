@@ -100,7 +100,7 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 
 /*
  * From 6.2 on a hook reads arguments from ftrace_regs (94d095ffa0e1), if the architecture saves
- * them there for every hook. If not, the hook has to ask for the full registers.
+ * them there for every hook. Elsewhere the hook needs the full registers.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && defined(CONFIG_DYNAMIC_FTRACE_WITH_ARGS)
 #define COMPAT_FTRACE_OPS_FL_ARGS 0
