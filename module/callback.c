@@ -8,6 +8,7 @@
 
 #include "callback.h"
 #include "extra.h"
+#include "napi.h"
 #include "pending.h"
 #include "poll.h"
 #include "ready.h"
@@ -47,6 +48,35 @@ static bool evpoll_takes_exclusive(__poll_t events, __poll_t what)
 	return !(what & POLLFREE) && inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
 }
 
+/* Makes the item ready in the wake callback itself. Returns whether a waiter can use the wakeup. */
+static bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
+				 enum evpoll_wakeup wakeup)
+{
+	bool waiter = evpoll_queue_ready(item, queued, uring, wakeup, false);
+
+	evpoll_napi_wake_pollers(evpoll_of(item));
+	return waiter;
+}
+
+/*
+ * An event for an item that is queued already. An edge-triggered poller wants to hear of each
+ * event. If the item is pending, the flush will wake pollers. Checking without pollers.lock is
+ * safe: a poller queues itself before it scans, and the smp_mb() in evpoll_scan_take() orders that
+ * scan against test_and_set_bit() in evpoll_queue_event().
+ */
+static void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
+{
+	struct evpoll *ep = evpoll_of(item);
+
+	atomic64_inc(&ep->repeated);
+	if (!waitqueue_active(&ep->pollers) || test_bit(EVPOLL_PENDING, &item->state))
+		return;
+	if (uring)
+		set_bit(EVPOLL_POLLERS_URING, &ep->state);
+	set_bit(EVPOLL_POLLERS, &ep->state);
+	evpoll_napi_wake_pollers(ep);
+}
+
 /*
  * Queues the item for an event in its mask. Returns whether the exclusive wakeup ends here, which
  * only matters with EPOLLEXCLUSIVE.
@@ -60,7 +90,6 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	bool queued;
 
 	trace_evpoll_callback(item, what);
-	evpoll_count(ep, callbacks, 1);
 	/* A full barrier, see EVPOLL_QUEUED. */
 	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
 	/*
@@ -68,20 +97,14 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	 * was woken, because otherwise it goes on to another instance.
 	 */
 	if (events & EPOLLEXCLUSIVE)
-		return evpoll_queue_ready(item, queued, uring, wakeup) &&
+		return evpoll_queue_at_once(item, queued, uring, wakeup) &&
 		       evpoll_takes_exclusive(events, what);
 	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
-		evpoll_queue_ready(item, queued, uring, wakeup);
+		evpoll_queue_at_once(item, queued, uring, wakeup);
 	else if (queued)
 		evpoll_queue_pending(item, uring, wakeup);
-	/*
-	 * The item was ready already, but an edge-triggered poller wants to hear of each event. If
-	 * the item is pending, the flush will wake pollers. Checking without pollers.lock is safe:
-	 * a poller queues itself before it scans, and the smp_mb() in evpoll_scan_take() orders
-	 * that scan against the test_and_set_bit() above.
-	 */
-	else if (waitqueue_active(&ep->pollers) && !test_bit(EVPOLL_PENDING, &item->state))
-		evpoll_wake_pollers(ep, item, uring);
+	else
+		evpoll_repeat(item, uring);
 	return true;
 }
 

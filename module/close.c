@@ -14,16 +14,23 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/anon_inodes.h>
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/module.h>
+#include <linux/wait_bit.h>
 
 #include "close.h"
 #include "compat.h"
+#include "file.h"
 #include "item.h"
 #include "watched.h"
 
 /* Number of tasks in the hook that have found an item, see evpoll_close_exit(). */
 static atomic_t evpoll_in_hook = ATOMIC_INIT(0);
+
+/* The file that evpoll_close_try() closes. The hook clears this when it sees that. */
+static struct file *evpoll_trial;
 
 /* The file may be watched, and its last reference is gone. */
 static noinline void evpoll_release_items(struct file *file)
@@ -31,6 +38,12 @@ static noinline void evpoll_release_items(struct file *file)
 	struct evpoll_item *item;
 	bool preempt_on;
 
+	/* Pairs with evpoll_close_try(). */
+	if (unlikely(file == READ_ONCE(evpoll_trial))) {
+		WRITE_ONCE(evpoll_trial, NULL);
+		wake_up_var(&evpoll_trial);
+		return;
+	}
 	/*
 	 * Check FMODE_OPENED first: after a failed open, f_op may be NULL or its module may be
 	 * gone, and evpoll_watched_first() reads f_op. Such a file may also look like an instance
@@ -42,7 +55,8 @@ static noinline void evpoll_release_items(struct file *file)
 	/*
 	 * If another tracer hooks the same function, ftrace calls all hooks in a loop with
 	 * preemption off. PREEMPT_RT may have to sleep for a spinlock_t, so enable preemption
-	 * there. That is safe: the caller of the hooked function may sleep, and ftrace disables
+	 * there. Without CONFIG_PREEMPT_COUNT, evpoll_cond_resched() gives way in that loop too.
+	 * That is safe: the caller of the hooked function may sleep, and ftrace disables
 	 * preemption only to protect its walk over the hooks. The walk is at this hook, which stays
 	 * registered.
 	 */
@@ -54,8 +68,7 @@ static noinline void evpoll_release_items(struct file *file)
 		 * A file may have millions of items. cond_resched() does not count as a sleep for
 		 * synchronize_rcu_tasks(), and the item keeps the module from being unloaded.
 		 */
-		if (preemptible())
-			cond_resched();
+		evpoll_cond_resched();
 		evpoll_item_remove(item);
 	}
 	if (preempt_on)
@@ -109,6 +122,40 @@ static int evpoll_set_filter(char *name)
 	return error;
 }
 
+static const struct file_operations evpoll_trial_fops = {
+	.owner = THIS_MODULE,
+};
+
+/*
+ * Closes a file of our own, and refuses to load if the hook does not see it. With link-time
+ * optimization, for example, a function may be in the symbol table while all its callers have a
+ * copy of it.
+ */
+static int evpoll_close_try(const char *name)
+{
+	struct file *file = anon_inode_getfile("[evpoll]", &evpoll_trial_fops, NULL, O_RDWR);
+	atomic_t *counter;
+	bool seen;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	/* Pairs with the hook. */
+	WRITE_ONCE(evpoll_trial, file);
+	/* The hook looks closer at files whose counter is not 0. */
+	counter = evpoll_watched_counter(file);
+	atomic_inc(counter);
+	/* The last reference: leaves the file to a worker, and calls that worker's function. */
+	evpoll_fput(file);
+	flush_delayed_fput();
+	/* Another flush may have taken the file from the worker first, and be at it still. */
+	seen = wait_var_event_timeout(&evpoll_trial, !READ_ONCE(evpoll_trial), HZ);
+	atomic_dec(counter);
+	if (seen)
+		return 0;
+	pr_err("the kernel closed a file without a call of %s: is it built with LTO?\n", name);
+	return -ENXIO;
+}
+
 int evpoll_close_init(void)
 {
 	int error = -EINVAL;	/* what ftrace returns for an unknown name */
@@ -128,8 +175,13 @@ int evpoll_close_init(void)
 		       evpoll_fput_names[i - 1], error);
 		goto err_filter;
 	}
+	error = evpoll_close_try(evpoll_fput_names[i - 1]);
+	if (error)
+		goto err_register;
 	return 0;
 
+err_register:
+	WARN_ON(unregister_ftrace_function(&evpoll_fput_ops));
 err_filter:
 	ftrace_free_filter(&evpoll_fput_ops);
 	return error;

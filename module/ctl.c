@@ -47,31 +47,25 @@ static bool is_epoll_file(const struct file *file)
 	       name->len == epoll.len && !memcmp(name->name, epoll.name, epoll.len);
 }
 
-static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
-		      bool nested)
+static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl)
 {
 	struct evpoll_item *item;
-	int error;
+	int error = 0;
 
-	item = evpoll_item_add(ep, file, ctl);
+	item = evpoll_nest_is_needed(ep, file) ? ERR_PTR(-EAGAIN)
+					       : evpoll_item_add(ep, file, ctl, false);
+	/* EAGAIN: this changes the graph of instances, or another task has begun to do so. */
+	if (item == ERR_PTR(-EAGAIN))
+		item = evpoll_nest_add(ep, file, ctl);
 	if (IS_ERR(item))
 		return PTR_ERR(item);
-	error = -EINVAL;
-	if (nested && evpoll_too_many_paths(file))
-		goto err_remove;
-	if (item->events & EPOLLWAKEUP) {
+	if (item->events & EPOLLWAKEUP)
 		error = evpoll_awake_set(item, true);
-		if (error)
-			goto err_remove;
-	}
 	/* From here on the wake callback may run. */
-	error = evpoll_add_wait_entries(item);
+	if (!error)
+		error = evpoll_add_wait_entries(item);
 	if (error)
-		goto err_remove;
-	return 0;
-
-err_remove:
-	evpoll_item_remove(item);
+		evpoll_item_remove(item);
 	return error;
 }
 
@@ -100,14 +94,13 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	return 0;
 }
 
-static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
-			 bool nested)
+static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl)
 {
 	struct evpoll_item *item;
 
 	/* ADD looks for the item when it inserts the new one. */
 	if (ctl->op == EPOLL_CTL_ADD)
-		return evpoll_add(ep, file, ctl, nested);
+		return evpoll_add(ep, file, ctl);
 	item = evpoll_item_find(ep, file, ctl->fd);
 	switch (ctl->op) {
 	case EPOLL_CTL_DEL:
@@ -142,7 +135,7 @@ static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct
 
 static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct evpoll_ctl *ctl)
 {
-	int nested, error;
+	int error;
 
 	if (evpoll_exclusive_is_wrong(ctl, target))
 		return -EINVAL;
@@ -152,11 +145,9 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	 */
 	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(target))
 		return -ELOOP;
-	nested = evpoll_ctl_lock(ep, ctl->op, target);
-	if (nested < 0)
-		return nested;
-	error = evpoll_change(ep, target, ctl, nested);
-	evpoll_ctl_unlock(ep, target, nested);
+	mutex_lock(&ep->mtx);
+	error = evpoll_change(ep, target, ctl);
+	mutex_unlock(&ep->mtx);
 	return error;
 }
 

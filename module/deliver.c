@@ -163,8 +163,8 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 		cond_resched();
 	}
 	evpoll_scan_end(ep);
-	mutex_unlock(&ep->mtx);
 	evpoll_count(ep, reads, 1);
 	evpoll_count(ep, delivered, done);
+	mutex_unlock(&ep->mtx);
 	return !done && fault ? -EFAULT : done;
 }

@@ -20,10 +20,15 @@
 static int evpoll_open(struct inode *inode, struct file *file)
 {
 	struct evpoll *ep = evpoll_alloc();
+	int error;
 
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
-	evpoll_params_default(&ep->params);
+	error = evpoll_params_default(ep);
+	if (error) {
+		evpoll_put(ep);
+		return error;
+	}
 	evpoll_moderate_init(ep);
 	file->private_data = ep;
 	evpoll_stats_add(ep);

@@ -42,7 +42,7 @@
  *   or process:                |
  *   that of the waker      callback.c   filters the event, queues the item      queue lock
  *                              |
- *                          pending.c    adds the item to a per-CPU list         queue lock
+ *                          pending.c    adds the item to the pending queue      queue lock
  *                              |
  *             +----------------+-----------------+
  *             | process        | any context,    | hardirq, softirq,
@@ -55,8 +55,8 @@
  *                              |
  *                          flush.c      moves pending items to the ready list   waiters.lock
  *                              |
- *                          ready.c      wakes one waiter at most, then pollers  waiters.lock,
- *                              |                                                pollers.lock
+ *                          ready.c      wakes one waiter at most                waiters.lock
+ *                              |
  *   process: the reader    wait.c       sleeps, and runs again when woken       no lock
  *                              |
  *                          scan.c       takes items from the ready list         mtx, waiters.lock
@@ -67,11 +67,16 @@
  *
  * The left branch runs in the wake callback itself, so the queue lock is held there up to ready.c.
  * So does the middle branch for the event that completes coalesce_events. For others the timer runs
- * it.
+ * it. A callback and the timer move 64 items at most, and leave the rest to NAPI.
  *
- * Three kinds of events skip the pending list. With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED, callback.c
+ * Three kinds of events skip the pending queue. With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED, callback.c
  * calls ready.c. In process context, without a window and with nothing else pending, pending.c
  * does.
+ *
+ * Pollers have wait functions that are not evpoll's: they may take any lock, and may even wake a
+ * file that the instance watches. So a wake callback never wakes pollers, because it runs under the
+ * queue lock. It marks the instance (EVPOLL_POLLERS) and leaves it to NAPI. NAPI, the timer and a
+ * task in CTL or in a scan hold no spinlock, and wake pollers themselves.
  *
  * A poller scans as a reader does, from ->poll of the instance in poll.c. A scan begins with a
  * flush, so a reader that is awake never waits for NAPI or for a window.
@@ -87,31 +92,32 @@
  * The arrows show the event, not the calls. The waker's side calls downwards, from callback.c to
  * ready.c. On the reader's side wait.c calls deliver.c, deliver.c calls scan.c and poll.c for each
  * item, and poll.c calls scan.c. The reader also calls flush.c before a scan, and ready.c to wake
- * the next waiter. Two calls recurse, because a watched file can be an instance. A poll goes down,
- * see evpoll_item_poll(). A wakeup of pollers goes up, see evpoll_wake_pollers().
+ * the next waiter. One call recurses, because a watched file can be an instance: a poll goes down,
+ * see evpoll_item_poll(). A wakeup that goes up does not recurse: each instance on its way has a
+ * turn of its own in NAPI.
  *
  * Locking
  * -------
  *
  * From outer to inner:
  *
- *   nest_mutex                     global, in nest.c: an ADD that changes the graph of instances
- *     > evpoll.mtx                 mutex: CTL and scans. Nests from an instance to one that it
+ *   evpoll.mtx                     mutex: CTL and scans. Nests from an instance to one that it
  *                                  watches; the depth is the lockdep subclass
+ *     > nest_mutex                 global, in nest.c: an ADD that changes the graph of instances.
+ *                                  Its holder waits for no other mutex and for no file
  *       > file->f_lock             spinlock of the watched file, process context: its items
  *         > evpoll.watchers_lock   spinlock, process context: the items that watch the instance.
  *                                  Nests in nest.c alone, to the instances that watch it
  *       > evpoll.tree_lock         spinlock, process context: the tree of items
- *       > lock of a wait queue of the watched file; the wake callback runs under it
- *         > evpoll.waiters.lock    spinlock, interrupts off: the ready list and the waiters. A
+ *     > lock of a wait queue of the watched file; the wake callback runs under it. If the watched
+ *       file is an instance, this is its pollers.lock
+ *       > evpoll.waiters.lock      spinlock, interrupts off: the ready list and the waiters. A
  *                                  wakeup takes the scheduler's locks inside, EPOLLWAKEUP its own
- *         > evpoll.pollers.lock    lock of a wait queue. Nests from an instance to one that watches
- *                                  it, see evpoll_wake_pollers()
  *
- * These do not nest in one another: tree_lock, a wait queue's lock, and f_lock or watchers_lock;
- * nor do waiters.lock and pollers.lock of the same instance. The users in limits.c and the list of
- * instances in stats.c have locks of their own, which stand alone. The buckets of the table in
- * watched.c have locks that are taken inside f_lock.
+ * These do not nest in one another: tree_lock, a wait queue's lock, and f_lock or watchers_lock.
+ * No spinlock is held where pollers.lock is taken. The users in limits.c and the list of instances
+ * in stats.c have locks of their own, which stand alone. The buckets of the table in watched.c have
+ * locks that are taken inside f_lock.
  *
  * Lifetime
  * --------
@@ -147,10 +153,15 @@
  * holds f_lock of its own file only. The cache is SLAB_TYPESAFE_BY_RCU for this reason.
  * evpoll_replaced in watched.c explains how the lookup notices.
  *
- * An instance is freed when its file, its items, NAPI, the timer and the walks of nest.c have
- * dropped their references with evpoll_put(). An item drops its reference last, after it has left
- * the list of its file. So the instance of an item exists for a caller that holds f_lock or
- * watchers_lock and finds the item among the items of its file.
+ * An instance is freed when its file, its items, the timer and the walks of nest.c have dropped
+ * their references with evpoll_put(), and NAPI has it in no queue. An item drops its reference
+ * last, after it has left the list of its file. So the instance of an item exists for a caller that
+ * holds f_lock or watchers_lock and finds the item among the items of its file. NAPI runs in
+ * softirq, which is a read section of RCU, and the memory of an instance is freed after a grace
+ * period. So a NAPI poll may use the instance up to its end.
+ *
+ * An instance holds a reference on the module. So the module stays while a watched file of an
+ * instance that was released is not closed yet.
  */
 #ifndef EVPOLL_H
 #define EVPOLL_H
@@ -165,8 +176,9 @@
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/rbtree.h>
-#include <linux/refcount.h>
+#include <linux/preempt.h>
 #include <linux/rhashtable-types.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -206,13 +218,11 @@ enum {
 	EVPOLL_QUEUED,
 	/*
 	 * The waker of the pending item passed EPOLL_URING_WAKE. The wake callback sets the bit
-	 * before it adds the item to the pending list, and the flush clears it.
+	 * before it adds the item to the pending queue, and the flush clears it.
 	 */
 	EVPOLL_URING,
-	/* The item is on a pending list. Set before it is added, cleared by the flush. */
+	/* The item is in the pending queue. Set before it is added, cleared by the flush. */
 	EVPOLL_PENDING,
-	/* The watched file is an instance. Set at ADD, before anybody else sees the item. */
-	EVPOLL_NESTED,
 };
 
 /**
@@ -232,7 +242,7 @@ enum {
  *	until it clears the bit
  * @state: the bits above; atomic
  * @ready: in evpoll.ready or evpoll.scan, or empty; waiters.lock
- * @pending: in evpoll_pending.items or .batch. Shares its place with @ready.next alone, so that
+ * @pending: in the pending queue. Shares its place with @ready.next alone, so that
  *	evpoll_is_ready() can read @ready.prev while the item is pending
  * @extra: what few items need, NULL for the others. Set once, under evpoll.mtx, with release
  *	order; pairs with evpoll_stay_awake()
@@ -258,124 +268,170 @@ struct evpoll_item {
 	struct evpoll_entry entry;
 };
 
-/* Bits of evpoll_pending.state */
-enum {
-	/* In evpoll_napi.scheduled or .batch of its CPU, with a reference on the instance. */
-	EVPOLL_SCHEDULED,
-};
-
 /**
- * struct evpoll_pending - the part of an instance that each CPU has
- * @items: pending items, the newest first; wake callbacks add without a lock, a flush takes all
- *	of them under waiters.lock
- * @batch: items that a flush has taken from @items, the oldest first, and not moved to the ready
- *	list yet; waiters.lock
- * @state: the bits above; atomic
- * @scheduled: in evpoll_napi.scheduled or .batch; lock-free
- * @ep: the instance; constant
- * @cpu: the CPU; constant
- * @stats: what happened on this CPU; this_cpu_add()
+ * struct evpoll_counts - counters of an instance that are written under waiters.lock
+ * @callbacks: wake callbacks that made an item ready themselves, or only woke
+ * @queued: those of them that made an item ready
+ * @inline_flushes: see struct evpoll_stats, as for the following
+ * @wakeups: waiters woken
+ * @polls: turns in NAPI polls
+ * @exhausted: turns that used up the budget
  */
-struct evpoll_pending {
-	struct llist_head items;
-	struct llist_node *batch;
-	unsigned long state;
-	struct llist_node scheduled;
-	struct evpoll *ep;
-	int cpu;
-	struct evpoll_stats stats;
+struct evpoll_counts {
+	u64 callbacks;
+	u64 queued;
+	u64 inline_flushes;
+	u64 wakeups;
+	u64 polls;
+	u64 exhausted;
 };
 
 /* Bits of evpoll.state */
 enum {
 	/* The timer of the window is queued, and has a reference on the instance. */
 	EVPOLL_ARMED,
+	/*
+	 * Items became ready while the instance had pollers, and nobody has woken these yet. Set
+	 * under waiters.lock with the items. Whoever clears it wakes the pollers afterwards.
+	 */
+	EVPOLL_POLLERS,
+	/* With EVPOLL_POLLERS: a waker passed EPOLL_URING_WAKE, so tell it to the pollers too. */
+	EVPOLL_POLLERS_URING,
 };
+
+/* evpoll.refs counts in steps of 2. Bit 0 says that the instance is in a queue of napi.c. */
+#define EVPOLL_SCHEDULED 1
+#define EVPOLL_REF 2
 
 /**
  * struct evpoll - an instance
- * @mtx: serializes CTL and scans
+ * @params: settings. Written under @mtx, or at the release, with WRITE_ONCE(), field by field. Read
+ *	with READ_ONCE() without a lock; any value that a field has had is good
+ * @user: the user that its watches are charged to; constant
+ * @latency: counters of struct evpoll_stats.latency, NULL until EVPOLL_LATENCY is set; @mtx
+ * @pollers: wait queue of the pollers
+ * @tail: the newest pending item, see fifo.h; atomic
+ * @refs: EVPOLL_REF for its file, each item, the timer while it is armed, and a walk in nest.c;
+ *	and EVPOLL_SCHEDULED. Atomic
+ * @state: the bits above; atomic
+ * @scheduled: in evpoll_napi.tail of a CPU, while @refs has EVPOLL_SCHEDULED
+ * @pushed: number of items that were added to the pending queue; atomic
+ * @repeated: number of wake callbacks that found their item queued; atomic
+ * @window_events: events that became pending in the current window; atomic
  * @waiters: wait queue of the waiters. Its lock, waiters.lock, also protects the ready list
  * @ready: the ready list, the oldest item first; waiters.lock
  * @scan: the items of the scan that is running; waiters.lock, filled under @mtx
  * @cursor: the last item that this scan has taken and that stays in @scan, or &@scan;
  *	waiters.lock. evpoll_scan_has_more() reads it without the lock
+ * @pending: the head of the pending queue, see fifo.h: the oldest pending item is next;
+ *	waiters.lock for whoever takes
+ * @nready: number of items in @ready and @scan; waiters.lock
  * @scanning: a scan is running; waiters.lock
  * @woke: the current wakeup found a waiter that can use it; waiters.lock
- * @nready: number of items in @ready and @scan; waiters.lock
- * @pollers: wait queue of the pollers
- * @poller_nests: lockdep subclass for pollers.lock of the next instance above; pollers.lock
+ * @counts: counters that are written under waiters.lock
+ * @mtx: serializes CTL and scans
  * @tree_lock: protects @items
+ * @nwatchers: number of @watchers, plus one during an ADD of this instance to another; grows under
+ *	@tree_lock
  * @items: tree of all items
- * @pending: per CPU: pending items and counters
- * @refs: references of its file, of each item, of each evpoll_pending that is scheduled for NAPI,
- *	of the timer while it is armed, and of a walk in nest.c
- * @user: the user that its watches are charged to; constant
- * @params: settings. Written under @mtx, or at the release, with WRITE_ONCE(), field by field. Read
- *	with READ_ONCE() without a lock; any value that a field has had is good
- * @state: the bits above; atomic
- * @window_events: events that became pending in the current window
+ * @reads: counter of struct evpoll_stats; @mtx
+ * @delivered: counter of struct evpoll_stats; @mtx
+ * @spurious: counter of struct evpoll_stats; @mtx
+ * @ws: wakeup source that is active while a scan has taken items with EPOLLWAKEUP; @mtx
+ * @visit_gen: number of the last walk that visited this instance; nest_mutex
+ * @visit_depth: result of that walk; nest_mutex
+ * @watchers_lock: protects @watchers
+ * @watchers: items of other instances that watch this one
+ * @list: in evpoll_all (stats.c); its mutex
+ * @rcu: frees the memory, when @list and @watchers are used no more
+ * @free_work: the same where unregistering @ws may sleep
+ * @timer: ends the window
  * @window_end: when the current window ends (ktime_get_ns()). The event that opens the window
  *	writes it with WRITE_ONCE(), the timer reads it with READ_ONCE()
  * @event_ns: when the last event came, for EVPOLL_ADAPTIVE. READ_ONCE() and WRITE_ONCE() without
  *	a lock, because it is an estimate
  * @gap_ns: average time between events; like @event_ns
- * @timer: ends the window
- * @list: in evpoll_all (stats.c); its mutex
+ * @timer_flushes: counter of struct evpoll_stats; the timer
  * @opener: name of the task that opened the instance; constant
  * @pid: process id of that task; constant
- * @ws: wakeup source that is active while a scan has taken items with EPOLLWAKEUP; @mtx
- * @watchers_lock: protects @watchers
- * @watchers: items of other instances that watch this one
- * @nwatchers: their number, plus one during an ADD of this instance to another
- * @visit_depth: result of the walk that has number @visit_gen; nest_mutex
- * @visit_gen: number of the last walk that visited this instance; nest_mutex
- * @rcu: delays the free, because the timer may drop the last reference from its own callback
- * @free_work: frees the instance where unregistering @ws may sleep
- * @pending_cpus: CPUs that may have pending items; atomic bits. evpoll_add_pending() and a
- *	flush that leaves items set them, evpoll_take_pending() clears them
+ *
+ * The fields stand in groups by who writes them, and each group begins on a cache line, so that a
+ * processor which writes one group does not slow down those that use another. Without debugging
+ * options an instance takes 512 bytes on x86-64.
  */
 struct evpoll {
-	struct mutex mtx;
-	wait_queue_head_t waiters;
+	/* Read by each wake callback, written by few calls. */
+	struct evpoll_params params;
+	struct evpoll_user *user;
+	u64 *latency;
+	wait_queue_head_t pollers;
+
+	/* Written by wake callbacks that do not take waiters.lock. */
+	struct llist_node *tail ____cacheline_aligned;
+	atomic_long_t refs;
+	unsigned long state;
+	struct llist_node scheduled;
+	atomic64_t pushed;
+	atomic64_t repeated;
+	atomic_t window_events;
+
+	/* Written under waiters.lock: by flushes, by the other wake callbacks, and by scans. */
+	wait_queue_head_t waiters ____cacheline_aligned;
 	struct list_head ready;
 	struct list_head scan;
 	struct list_head *cursor;
+	struct llist_node pending;
+	unsigned int nready;
 	bool scanning;
 	bool woke;
-	unsigned int nready;
-	u8 poller_nests;
-	wait_queue_head_t pollers;
+	struct evpoll_counts counts;
+
+	/* Written by CTL and by readers, mostly under the mutex. */
+	struct mutex mtx ____cacheline_aligned;
 	spinlock_t tree_lock;
+	atomic_t nwatchers;
 	struct rb_root items;
-	struct evpoll_pending __percpu *pending;
-	refcount_t refs;
-	struct evpoll_user *user;
-	struct evpoll_params params;
-	unsigned long state;
-	atomic_t window_events;
+	u64 reads;
+	u64 delivered;
+	u64 spurious;
+	struct wakeup_source *ws;
+	u64 visit_gen;
+	u8 visit_depth;
+	spinlock_t watchers_lock;
+	union {
+		struct {
+			struct list_head watchers;
+			struct list_head list;
+		};
+		struct rcu_head rcu;
+		struct work_struct free_work;
+	};
+
+	/* Written by events in a window. Behind them is what nobody writes. */
+	struct hrtimer timer ____cacheline_aligned;
 	u64 window_end;
 	u64 event_ns;
 	u64 gap_ns;
-	struct hrtimer timer;
-	struct list_head list;
+	u64 timer_flushes;
 	char opener[TASK_COMM_LEN];
-	pid_t pid;
-	struct wakeup_source *ws;
-	spinlock_t watchers_lock;
-	struct list_head watchers;
-	atomic_t nwatchers;
-	u8 visit_depth;
-	u64 visit_gen;
-	struct rcu_head rcu;
-	struct work_struct free_work;
-	unsigned long pending_cpus[];
+	struct pid *pid;
 };
 
 /* The instance of an item. */
 static inline struct evpoll *evpoll_of(const struct evpoll_item *item)
 {
 	return item->entry.wait.private;
+}
+
+/*
+ * Gives way to other tasks in a loop that a user can make long, if the context allows that. The
+ * close hook may run with preemption off. Without CONFIG_PREEMPT_COUNT nobody can tell, and
+ * preemption is never off: then the hook may give way for the reason in evpoll_release_items().
+ */
+static inline void evpoll_cond_resched(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT) || preemptible())
+		cond_resched();
 }
 
 /*

@@ -4,62 +4,39 @@
  *
  * These flush: NAPI (napi.c), the end of a window and a change of parameters (moderate.c), the wake
  * callback (pending.c), a scan (scan.c), a wait with min_wait_ns (wait.c), and the removal of a
- * queued item (below). All move items under waiters.lock, from the oldest of a CPU to the newest.
- * So items become ready in the order in which they became pending on that CPU.
+ * queued item (below). All move items under waiters.lock, from the oldest to the newest. So items
+ * become ready in the order in which they became pending.
+ *
+ * Interrupts are off while a batch moves, so a batch has at most EVPOLL_FLUSH_BATCH items. Only a
+ * task that may be preempted, in flush_all() and dequeue(), moves one batch after another. A wake
+ * callback and the timer move one, and leave the rest to NAPI.
+ *
+ * A flush wakes under the same lock under which the batch becomes ready. If it woke later, and were
+ * preempted before that, other tasks would find nothing pending, and nobody would wake a waiter. If
+ * only one waiter sleeps, several batches cause one wakeup: that waiter is off the queue, and
+ * flushes before it sleeps again.
  */
 #include "flush.h"
 #include "ready.h"
 #include "trace.h"
 
 /*
- * evpoll_flush_all() moves at most so many items before it enables interrupts again. This does not
- * bound the reversal of the list in evpoll_take_pending(), which takes as long as the list is.
- */
-#define EVPOLL_FLUSH_BATCH 64
-
-/*
- * Takes all items that the CPU has pending, the oldest first. Returns false when there are none.
- * Caller holds waiters.lock, so nobody else takes items.
- *
- * Clears the CPU's bit only when the list is empty: evpoll_scan_start() checks the bit without the
- * lock, and must not miss items that were pending before the call of a reader or of poll(2).
- */
-static bool evpoll_take_pending(struct evpoll_pending *pending)
-{
-	unsigned long *cpus = pending->ep->pending_cpus;
-
-	if (llist_empty(&pending->items)) {
-		clear_bit(pending->cpu, cpus);
-		/*
-		 * Pairs with the full barrier of llist_add() in evpoll_add_pending(). Either that
-		 * function sees the bit cleared and sets it again, or the list is not empty here.
-		 */
-		smp_mb__after_atomic();
-		if (llist_empty(&pending->items))
-			return false;
-		set_bit(pending->cpu, cpus);
-	}
-	pending->batch = llist_reverse_order(llist_del_all(&pending->items));
-	return true;
-}
-
-/*
  * Moves up to @budget items to the ready list and returns how many. Fewer than @budget mean that
- * the CPU has no more. Sets @uring if one of their wakers passed EPOLL_URING_WAKE. Caller holds
- * waiters.lock.
+ * no more are pending. Sets @uring if one of their wakers passed EPOLL_URING_WAKE. Caller holds
+ * waiters.lock, so nobody else takes items.
  */
-static int evpoll_move_to_ready(struct evpoll_pending *pending, int budget, __poll_t *uring)
+static int evpoll_move_to_ready(struct evpoll *ep, int budget, __poll_t *uring)
 {
-	struct evpoll *ep = pending->ep;
 	struct evpoll_item *item;
+	struct llist_node *node;
 	int moved;
 
 	lockdep_assert_held(&ep->waiters.lock);
 	for (moved = 0; moved < budget; moved++) {
-		if (!pending->batch && !evpoll_take_pending(pending))
+		node = evpoll_fifo_take(&ep->tail, &ep->pending);
+		if (!node)
 			break;
-		item = llist_entry(pending->batch, struct evpoll_item, pending);
-		pending->batch = item->pending.next;
+		item = llist_entry(node, struct evpoll_item, pending);
 		if (test_bit(EVPOLL_URING, &item->state)) {
 			clear_bit(EVPOLL_URING, &item->state);
 			*uring = EPOLL_URING_WAKE;
@@ -69,75 +46,47 @@ static int evpoll_move_to_ready(struct evpoll_pending *pending, int budget, __po
 	}
 	ep->nready += moved;
 	if (moved)
-		trace_evpoll_flush(pending, moved);
-	if (pending->batch)
-		set_bit(pending->cpu, ep->pending_cpus);
+		trace_evpoll_flush(ep, moved);
 	return moved;
 }
 
-/*
- * @source: the item whose wake callback flushes, or NULL. Fewer moved items than @budget mean that
- * the CPU has no more.
- */
-int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int budget,
-		 enum evpoll_wakeup wakeup)
+/* Caller holds waiters.lock. */
+int evpoll_flush_locked(struct evpoll *ep, int budget, enum evpoll_wakeup wakeup)
 {
-	struct evpoll *ep = pending->ep;
 	__poll_t uring = 0;
-	unsigned long flags;
-	bool pollers;
-	int moved;
+	int moved = evpoll_move_to_ready(ep, budget, &uring);
 
-	spin_lock_irqsave(&ep->waiters.lock, flags);
-	moved = evpoll_move_to_ready(pending, budget, &uring);
-	if (moved)
+	if (moved) {
 		evpoll_wake_waiter(ep, wakeup);
-	/* Safe without pollers.lock, for the reason in evpoll_make_ready(). */
-	pollers = moved && waitqueue_active(&ep->pollers);
-	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+		evpoll_mark_pollers(ep, uring);
+	}
+	return moved;
+}
 
-	if (pollers)
-		evpoll_wake_pollers(ep, source, uring);
+static int evpoll_flush_batch(struct evpoll *ep, enum evpoll_wakeup wakeup)
+{
+	int moved;
+
+	spin_lock_irq(&ep->waiters.lock);
+	moved = evpoll_flush_locked(ep, EVPOLL_FLUSH_BATCH, wakeup);
+	spin_unlock_irq(&ep->waiters.lock);
 	return moved;
 }
 
 /*
- * Moves at least all items that are pending when it begins. @source: as for evpoll_flush().
- *
- * It wakes under the same lock under which a batch becomes ready. If it woke later, and were
- * preempted before that, other tasks would find nothing pending, and nobody would wake a waiter. So
- * each batch, EVPOLL_FLUSH_BATCH items of one CPU, wakes a waiter that still sleeps. If only one
- * waiter sleeps, there is one wakeup: that waiter is off the queue, and flushes before it sleeps
- * again.
+ * The loop ends, because an item that it has moved cannot become pending again before a scan, and
+ * the caller keeps scans away or does not care how long the list is.
  */
-void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup)
+void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {
-	bool pollers = false;
-	__poll_t uring = 0;
-	unsigned long flags;
-	unsigned int cpu;
-	int moved;
-
 	if (!evpoll_is_pending(ep))
 		return;
 	/* Begins a new window. Events that the old one counted are pending, and move now. */
 	if (atomic_read(&ep->window_events))
 		atomic_set(&ep->window_events, 0);
-	for (cpu = evpoll_pending_cpu(ep, 0); cpu < nr_cpu_ids;
-	     cpu = evpoll_pending_cpu(ep, cpu + 1)) {
-		do {
-			spin_lock_irqsave(&ep->waiters.lock, flags);
-			moved = evpoll_move_to_ready(per_cpu_ptr(ep->pending, cpu),
-						     EVPOLL_FLUSH_BATCH, &uring);
-			if (moved)
-				evpoll_wake_waiter(ep, wakeup);
-			/* Safe without pollers.lock, for the reason in evpoll_make_ready(). */
-			pollers |= moved && waitqueue_active(&ep->pollers);
-			spin_unlock_irqrestore(&ep->waiters.lock, flags);
-		} while (moved == EVPOLL_FLUSH_BATCH);
-	}
-	if (pollers)
-		evpoll_wake_pollers(ep, source, uring);
+	while (evpoll_flush_batch(ep, wakeup) == EVPOLL_FLUSH_BATCH)
+		evpoll_cond_resched();
+	evpoll_wake_pollers(ep);
 }
 
 /* See evpoll_dequeue(). */
@@ -153,8 +102,10 @@ void evpoll_dequeue_queued(struct evpoll_item *item)
 		pending = test_bit(EVPOLL_QUEUED, &item->state);
 		spin_unlock_irq(&ep->waiters.lock);
 		if (!pending)
-			return;
-		/* No single item can leave the middle of a lock-free list: flush them all. */
-		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+			break;
+		/* No single item can leave the middle of a lock-free queue: flush what is before. */
+		evpoll_flush_batch(ep, EVPOLL_WAKEUP);
+		evpoll_cond_resched();
 	}
+	evpoll_wake_pollers(ep);
 }

@@ -5,17 +5,24 @@
 #ifndef EVPOLL_FLUSH_H
 #define EVPOLL_FLUSH_H
 
-#include <linux/bitmap.h>
-
 #include "evpoll.h"
+#include "fifo.h"
 #include "ready.h"
 
-/* Flushes one CPU's list: up to @budget items, one wakeup. Returns how many items moved. */
-int evpoll_flush(struct evpoll_item *source, struct evpoll_pending *pending, int budget,
-		 enum evpoll_wakeup wakeup);
+/* Items that move without a break, because interrupts are off meanwhile. */
+#define EVPOLL_FLUSH_BATCH 64
 
-/* Flushes the lists of all CPUs. Wakes a waiter for each batch, see flush.c. */
-void evpoll_flush_all(struct evpoll *ep, struct evpoll_item *source, enum evpoll_wakeup wakeup);
+/*
+ * Moves up to @budget pending items and wakes a waiter, under waiters.lock, which the caller holds.
+ * Returns how many moved. Afterwards the caller wakes the pollers, or has NAPI wake them.
+ */
+int evpoll_flush_locked(struct evpoll *ep, int budget, enum evpoll_wakeup wakeup);
+
+/*
+ * Flushes all items that are pending when it begins, wakes a waiter for each batch, and wakes the
+ * pollers. Caller is a task that holds no spinlock.
+ */
+void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup);
 
 /* Called by evpoll_dequeue() only: the rare case of an item that is queued. */
 void evpoll_dequeue_queued(struct evpoll_item *item);
@@ -36,26 +43,13 @@ static inline void evpoll_dequeue(struct evpoll_item *item)
 }
 
 /*
- * The first CPU, from @cpu on, that may have pending items; nr_cpu_ids if there is none.
- *
- * The read races with evpoll_add_pending(), evpoll_move_to_ready() and evpoll_take_pending(), which
- * change the bits atomically. Under waiters.lock no flush clears a bit. A bit that is set later
- * does not have to be seen: the context that sets it flushes, or has NAPI or a window flush, and
- * that flush takes waiters.lock later.
+ * Is any item pending? A no is exact under waiters.lock for an item that was added before the lock
+ * was taken. An item that is added later does not have to be seen: the context that adds it
+ * flushes, or has NAPI or a window flush, and that flush takes waiters.lock later.
  */
-static inline unsigned int evpoll_pending_cpu(const struct evpoll *ep, unsigned int cpu)
-{
-	/* data_race(): see above. */
-	return data_race(find_next_bit(ep->pending_cpus, nr_cpu_ids, cpu));
-}
-
-/* May any CPU have pending items? */
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {
-	/* One word is enough on most machines, and a call of find_next_bit() costs more. */
-	if (nr_cpu_ids <= BITS_PER_LONG)
-		return READ_ONCE(ep->pending_cpus[0]);
-	return evpoll_pending_cpu(ep, 0) < nr_cpu_ids;
+	return !evpoll_fifo_empty(&ep->tail, &ep->pending);
 }
 
 /*

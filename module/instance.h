@@ -10,10 +10,14 @@
 /* A new instance with one reference, without parameters and timer; or an ERR_PTR. */
 struct evpoll *evpoll_alloc(void);
 
-/* Drops a reference. In any context but a hard interrupt. */
-void evpoll_put(struct evpoll *ep);
+/* No reference is left: frees the instance. In any context but a hard interrupt. */
+void evpoll_free(struct evpoll *ep);
 
-/* Unloading: waits until no instance is left. */
-void evpoll_wait_for_instances(void);
+/* Drops a reference. If NAPI has the instance in a queue, evpoll_napi_turn() frees it. */
+static inline void evpoll_put(struct evpoll *ep)
+{
+	if (atomic_long_sub_and_test(EVPOLL_REF, &ep->refs))
+		evpoll_free(ep);
+}
 
 #endif /* EVPOLL_INSTANCE_H */

@@ -95,20 +95,27 @@ static struct evpoll_item *evpoll_item_alloc(struct evpoll *ep, const struct evp
 	return item;
 }
 
-/* Inserts the item into the tree. Returns false if the tree has an item with the same key. */
-static bool evpoll_item_insert(struct evpoll *ep, struct evpoll_item *item)
+/*
+ * Inserts the item into the tree. EEXIST: the tree has an item with the same key. EAGAIN: the
+ * instance is watched, and the caller does not hold nest_mutex.
+ */
+static int evpoll_item_insert(struct evpoll *ep, struct evpoll_item *item, bool nested)
 {
-	struct rb_node *there;
+	int error = 0;
 
 	spin_lock(&ep->tree_lock);
-	there = rb_find_add(&item->node, &ep->items, evpoll_item_cmp_nodes);
+	/* Pairs with evpoll_expect_watcher(), which counts under the same lock. */
+	if (!nested && atomic_read(&ep->nwatchers))
+		error = -EAGAIN;
+	else if (rb_find_add(&item->node, &ep->items, evpoll_item_cmp_nodes))
+		error = -EEXIST;
 	spin_unlock(&ep->tree_lock);
-	return !there;
+	return error;
 }
 
 /* The item is on no wait queue yet. Caller holds the mutex and a reference on the file. */
 struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
-				    const struct evpoll_ctl *ctl)
+				    const struct evpoll_ctl *ctl, bool nested)
 {
 	struct evpoll_item *item;
 	int error;
@@ -124,10 +131,10 @@ struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
 	error = evpoll_watch(item, file);
 	if (error)
 		goto err_free;
-	error = -EEXIST;
-	if (!evpoll_item_insert(ep, item))
+	error = evpoll_item_insert(ep, item, nested);
+	if (error)
 		goto err_unwatch;
-	refcount_inc(&ep->refs);
+	atomic_long_add(EVPOLL_REF, &ep->refs);
 	return item;
 
 err_unwatch:
@@ -138,7 +145,7 @@ err_uncharge:
 	evpoll_user_uncharge(ep->user);
 err:
 	/* epoll looks for the item first, so an item that exists is EEXIST even at the limit. */
-	if (error != -EEXIST && evpoll_item_find(ep, file, ctl->fd))
+	if (error != -EEXIST && error != -EAGAIN && evpoll_item_find(ep, file, ctl->fd))
 		error = -EEXIST;
 	return ERR_PTR(error);
 }
@@ -161,7 +168,7 @@ void evpoll_item_remove(struct evpoll_item *item)
 	 *
 	 * There are two exceptions. A release takes the item out of the tree first, but nobody
 	 * watches that instance, so no path goes up from it. An ADD in progress inserts into the
-	 * tree last, but it holds nest_mutex.
+	 * tree last, but it holds nest_mutex until then.
 	 */
 	evpoll_unwatch(item);
 	spin_lock(&ep->tree_lock);

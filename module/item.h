@@ -7,9 +7,12 @@
 
 #include "evpoll.h"
 
-/* ADD: a new item in the tree and among the items of its file; or an ERR_PTR. */
+/*
+ * ADD: a new item in the tree and among the items of its file; or an ERR_PTR. @nested: the caller
+ * holds nest_mutex. If it does not, and @ep is watched, the error is EAGAIN.
+ */
 struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
-				    const struct evpoll_ctl *ctl);
+				    const struct evpoll_ctl *ctl, bool nested);
 
 /* Removes the item from everything, and frees it. */
 void evpoll_item_remove(struct evpoll_item *item);

@@ -22,18 +22,25 @@
 
 /**
  * struct evpoll_user - the watches of one user
- * @refs: number of instances; drops to zero under the lock of evpoll_users
+ * @refs: number of instances; lock of evpoll_users
  * @uid: index in evpoll_users; constant
  * @watches: number of items of all these instances
  */
 struct evpoll_user {
-	refcount_t refs;
+	unsigned long refs;
 	unsigned long uid;
 	struct percpu_counter watches;
 };
 
 /* XA_FLAGS_LOCK_IRQ, because the last reference may be dropped in softirq. */
 static DEFINE_XARRAY_FLAGS(evpoll_users, XA_FLAGS_LOCK_IRQ);
+
+/*
+ * The user whose last instance was freed last, or NULL. It stays in evpoll_users, because a program
+ * is often the only one of its user that has an instance, and may open the next one soon. Lock of
+ * evpoll_users.
+ */
+static struct evpoll_user *evpoll_idle_user;
 
 static unsigned long max_user_watches __read_mostly;
 static unsigned long max_user_watches_max = LONG_MAX;
@@ -61,7 +68,7 @@ static struct evpoll_user *evpoll_user_alloc(unsigned long uid)
 		kfree(user);
 		return NULL;
 	}
-	refcount_set(&user->refs, 1);
+	user->refs = 1;
 	user->uid = uid;
 	return user;
 }
@@ -84,7 +91,9 @@ static struct evpoll_user *evpoll_user_insert(unsigned long uid, struct evpoll_u
 	user = new ? __xa_cmpxchg(&evpoll_users, uid, NULL, new, GFP_KERNEL_ACCOUNT)
 		   : xa_load(&evpoll_users, uid);
 	if (user && !xa_is_err(user))
-		refcount_inc(&user->refs);
+		user->refs++;
+	if (user == evpoll_idle_user)
+		evpoll_idle_user = NULL;
 	xa_unlock_irq(&evpoll_users);
 	return user;
 }
@@ -109,16 +118,19 @@ struct evpoll_user *evpoll_user_get(void)
 
 void evpoll_user_put(struct evpoll_user *user)
 {
+	struct evpoll_user *old = NULL;
 	unsigned long flags;
-	bool last;
 
 	xa_lock_irqsave(&evpoll_users, flags);
-	last = refcount_dec_and_test(&user->refs);
-	if (last)
-		__xa_erase(&evpoll_users, user->uid);
+	if (!--user->refs) {
+		old = evpoll_idle_user;
+		evpoll_idle_user = user;
+	}
+	if (old)
+		__xa_erase(&evpoll_users, old->uid);
 	xa_unlock_irqrestore(&evpoll_users, flags);
-	if (last)
-		evpoll_user_free(user);
+	if (old)
+		evpoll_user_free(old);
 }
 
 /*
@@ -154,5 +166,7 @@ int evpoll_limits_init(void)
 void evpoll_limits_exit(void)
 {
 	unregister_sysctl_table(evpoll_sysctl);
+	if (evpoll_idle_user)
+		evpoll_user_free(evpoll_idle_user);
 	xa_destroy(&evpoll_users);
 }

@@ -7,7 +7,6 @@
 #include "awake.h"
 #include "close.h"
 #include "device.h"
-#include "instance.h"
 #include "item.h"
 #include "limits.h"
 #include "napi.h"
@@ -60,16 +59,14 @@ err_awake:
 }
 
 /*
- * No instance is open, because an open instance keeps the module in use. But __fput() of a watched
- * file may not have reached the close hook yet, and its item keeps the instance. After these are
- * gone, each step waits for the code that still runs in its part. A timer of a window runs in
- * softirq, so it is over when evpoll_napi_exit() has waited for RCU.
+ * No instance is left, because each holds the module. But the code that freed the last ones may
+ * still run, so each step waits for those in its part. A timer of a window runs in softirq, so it
+ * is over when evpoll_napi_exit() has waited for RCU.
  */
 static void __exit evpoll_exit(void)
 {
 	evpoll_device_exit();
 	evpoll_stats_exit();
-	evpoll_wait_for_instances();
 	evpoll_close_exit();
 	evpoll_watched_exit();
 	evpoll_napi_exit();

@@ -4,8 +4,8 @@
  * and how many, as those of ethtool -C do for the interrupts of a NIC.
  *
  * With a window, the first event after a flush arms a timer. Events stay pending until the timer
- * fires, or until enough of them have come. Either of them ends the window and flushes all CPUs.
- * The timer runs in softirq.
+ * fires, or until enough of them have come. Either of them ends the window and flushes. The timer
+ * runs in softirq.
  */
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
@@ -16,6 +16,7 @@
 #include "flush.h"
 #include "instance.h"
 #include "moderate.h"
+#include "napi.h"
 #include "ready.h"
 #include "stats.h"
 #include "trace.h"
@@ -67,13 +68,16 @@ static struct evpoll_knob evpoll_flags = { 0, 0, EVPOLL_KNOWN_FLAGS };
 module_param_cb(flags, &evpoll_knob_ops, &evpoll_flags, 0644);
 MODULE_PARM_DESC(flags, "1: unbatched, 2: adaptive, 4: measure latency");
 
-void evpoll_params_default(struct evpoll_params *params)
+int evpoll_params_default(struct evpoll *ep)
 {
+	struct evpoll_params *params = &ep->params;
+
 	/* Any value that a parameter has had is good. */
 	params->budget = READ_ONCE(evpoll_budget.value);
 	params->coalesce_usecs = READ_ONCE(evpoll_usecs.value);
 	params->coalesce_events = READ_ONCE(evpoll_events.value);
 	params->flags = READ_ONCE(evpoll_flags.value);
+	return params->flags & EVPOLL_LATENCY ? evpoll_latency_on(ep) : 0;
 }
 
 /*
@@ -91,6 +95,8 @@ static void evpoll_disarm(struct evpoll *ep)
 
 long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 {
+	int error = 0;
+
 	if (!params->budget)
 		params->budget = READ_ONCE(evpoll_budget.value);
 	if (params->read_timeout_ns > KTIME_MAX || (params->flags & ~EVPOLL_KNOWN_FLAGS) ||
@@ -99,6 +105,12 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 		return -EINVAL;
 
 	mutex_lock(&ep->mtx);
+	if (params->flags & EVPOLL_LATENCY)
+		error = evpoll_latency_on(ep);
+	if (error) {
+		mutex_unlock(&ep->mtx);
+		return error;
+	}
 	WRITE_ONCE(ep->params.read_timeout_ns, params->read_timeout_ns);
 	WRITE_ONCE(ep->params.flags, params->flags);
 	WRITE_ONCE(ep->params.budget, params->budget);
@@ -107,7 +119,7 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 	mutex_unlock(&ep->mtx);
 	/* End a window that was opened with the old parameters. */
 	evpoll_disarm(ep);
-	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+	evpoll_flush_all(ep, EVPOLL_WAKEUP);
 	return 0;
 }
 
@@ -155,6 +167,20 @@ static bool evpoll_timer_is_early(struct evpoll *ep)
 	return true;
 }
 
+/* The window is over: moves one batch, and leaves the rest to NAPI. In softirq. */
+static void evpoll_window_flush(struct evpoll *ep)
+{
+	unsigned long flags;
+
+	atomic_set(&ep->window_events, 0);
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	evpoll_flush_locked(ep, EVPOLL_FLUSH_BATCH, EVPOLL_WAKEUP);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	evpoll_wake_pollers(ep);
+	if (evpoll_is_pending(ep))
+		evpoll_napi_schedule(ep);
+}
+
 static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 {
 	struct evpoll *ep = container_of(timer, struct evpoll, timer);
@@ -169,22 +195,27 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 	smp_mb__after_atomic();
 	trace_evpoll_window_end(ep);
 	evpoll_count(ep, timer_flushes, 1);
-	evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+	evpoll_window_flush(ep);
 	evpoll_put(ep);
 	return HRTIMER_NORESTART;
 }
 
 /*
- * @source has just become pending. Runs in any context but NMI, under the lock of the wait queue of
+ * An item has just become pending. Runs in any context but NMI, under the lock of the wait queue of
  * the watched file.
  */
-void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns)
+void evpoll_moderate(struct evpoll *ep, u64 window_ns)
 {
 	unsigned int events = READ_ONCE(ep->params.coalesce_events);
 	unsigned int count = atomic_inc_return(&ep->window_events);
 
 	if (events && count >= events) {
-		evpoll_flush_all(ep, source, EVPOLL_WAKEUP);
+		/* Begins a new window. */
+		atomic_set(&ep->window_events, 0);
+		if (in_interrupt())
+			evpoll_napi_schedule(ep);
+		else
+			evpoll_waker_flush(ep, EVPOLL_WAKEUP, false);
 		return;
 	}
 	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
@@ -194,7 +225,7 @@ void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_n
 	/* Pairs with smp_mb__after_atomic() in evpoll_timer() and evpoll_disarm(). */
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))
 		return;
-	refcount_inc(&ep->refs);
+	atomic_long_add(EVPOLL_REF, &ep->refs);
 	trace_evpoll_window_start(ep, window_ns);
 	hrtimer_start(&ep->timer, ns_to_ktime(window_ns), HRTIMER_MODE_REL_SOFT);
 }

@@ -9,16 +9,16 @@
 
 #include "evpoll.h"
 
-/* pending.c: opens the window with this item, or counts the item in the open window. */
-void evpoll_moderate(struct evpoll *ep, struct evpoll_item *source, u64 window_ns);
+/* pending.c: opens the window with the new item, or counts the item in the open window. */
+void evpoll_moderate(struct evpoll *ep, u64 window_ns);
 
 /* Called by evpoll_window_ns() only: the instance has a window. */
 u64 evpoll_window_up_to(struct evpoll *ep, u64 max_ns);
 
-/* The parameters that the module gives a new instance. */
-void evpoll_params_default(struct evpoll_params *params);
+/* The parameters that the module gives a new instance. Returns 0 or -ENOMEM. */
+int evpoll_params_default(struct evpoll *ep);
 
-/* EVPOLL_IOC_SET_PARAMS. Returns 0 or -EINVAL. */
+/* EVPOLL_IOC_SET_PARAMS. Returns 0, -EINVAL or -ENOMEM. */
 long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params);
 
 /* Sets up the timer of a new instance. */

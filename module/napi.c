@@ -4,7 +4,12 @@
  * device, for all instances. So a NIC's NAPI and this one take turns in net_rx_action(), the
  * tracepoint napi:napi_poll shows both, and net.core.netdev_budget and netdev_budget_usecs bound
  * both. One NAPI poll moves at most 64 items, NAPI's weight.
+ *
+ * NAPI also wakes the pollers of an instance, because a wake callback may not (evpoll.h). Their wait
+ * functions may run wake callbacks of evpoll, which schedule NAPI again. So a chain of wakeups, even
+ * one that never ends, is a number of NAPI polls, and NAPI's budgets bound it.
  */
+#include <linux/irq_work.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 
@@ -19,79 +24,148 @@
 /**
  * struct evpoll_napi - the NAPI context of one CPU
  * @napi: the kernel's part
- * @scheduled: lists that have pending items on this CPU, the newest first; wake callbacks add
- *	without a lock
- * @batch: lists taken from @scheduled, the oldest first. Only the NAPI poll uses it, and NAPI runs
- *	one poll of a context at a time
+ * @kick: schedules @napi for a wake callback in process context
+ * @tail: the last instance that is scheduled on this CPU, see fifo.h; atomic
+ * @first: the head of this queue. Only the NAPI poll takes instances, and NAPI runs one poll of a
+ *	context at a time
  */
 struct evpoll_napi {
 	struct napi_struct napi;
-	struct llist_head scheduled;
-	struct llist_node *batch;
+	struct irq_work kick;
+	struct llist_node *tail;
+	struct llist_node first;
 };
 
 static struct net_device *evpoll_netdev;
 static struct evpoll_napi __percpu *evpoll_napis;
 
-/* The caller has set EVPOLL_SCHEDULED. */
-void evpoll_napi_add(struct evpoll_pending *pending)
+/*
+ * A softirq that is raised in process context waits for the next interrupt, so make one. It comes
+ * as soon as the caller enables interrupts.
+ */
+static void evpoll_napi_kick(struct irq_work *kick)
 {
-	struct evpoll_napi *en = per_cpu_ptr(evpoll_napis, pending->cpu);
+	struct evpoll_napi *en = container_of(kick, struct evpoll_napi, kick);
 
-	refcount_inc(&pending->ep->refs);
-	llist_add(&pending->scheduled, &en->scheduled);
-	/* If a poll is running, NAPI runs it once more. */
+	if (in_hardirq()) {
+		napi_schedule(&en->napi);
+		return;
+	}
+	/* PREEMPT_RT runs this in a thread, and the softirq at the end of the section. */
+	local_bh_disable();
 	napi_schedule(&en->napi);
+	local_bh_enable();
 }
 
-static struct evpoll_pending *evpoll_napi_next(struct evpoll_napi *en)
+/* Returns whether the caller has set EVPOLL_SCHEDULED. Not for an instance that is being freed. */
+static bool evpoll_napi_claim(struct evpoll *ep)
 {
-	struct evpoll_pending *pending;
+	long refs = atomic_long_read(&ep->refs);
 
-	pending = llist_entry(en->batch, struct evpoll_pending, scheduled);
-	en->batch = en->batch->next;
-	return pending;
+	do {
+		if (!refs || (refs & EVPOLL_SCHEDULED))
+			return false;
+	} while (!atomic_long_try_cmpxchg(&ep->refs, &refs, refs | EVPOLL_SCHEDULED));
+	return true;
 }
 
-/* The turn of one instance in a NAPI poll: one flush, so at most one wakeup. */
-static int evpoll_napi_turn(struct evpoll_pending *pending, int budget)
+/* See evpoll_napi_schedule(). */
+void evpoll_napi_add(struct evpoll *ep)
 {
-	struct evpoll *ep = pending->ep;
+	struct evpoll_napi *en;
+
+	/*
+	 * get_cpu() matters on PREEMPT_RT, where the caller may be preempted: while the bit is set
+	 * and the instance in no queue, nobody else could have it flushed.
+	 */
+	en = per_cpu_ptr(evpoll_napis, get_cpu());
+	if (evpoll_napi_claim(ep)) {
+		evpoll_fifo_add(&en->tail, &ep->scheduled);
+		/* If a poll is running, NAPI runs it once more. */
+		if (in_interrupt())
+			napi_schedule(&en->napi);
+		else
+			irq_work_queue(&en->kick);
+	}
+	put_cpu();
+}
+
+/*
+ * Runs in process context, under the lock of the wait queue of the watched file, perhaps for a
+ * waker that has nothing to do with the instance. So it leaves all that is pending to the reader
+ * that it wakes, or to the next one if none sleeps. Only while more sleep, the rest goes to NAPI.
+ */
+void evpoll_waker_flush(struct evpoll *ep, enum evpoll_wakeup wakeup, bool count)
+{
+	unsigned long flags;
+	bool rest = false;
+
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	evpoll_count(ep, counts.inline_flushes, count);
+	if (waitqueue_active(&ep->waiters) || waitqueue_active(&ep->pollers)) {
+		evpoll_flush_locked(ep, EVPOLL_FLUSH_BATCH, wakeup);
+		rest = evpoll_is_pending(ep) && waitqueue_active(&ep->waiters);
+	}
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	if (!rest && !test_bit(EVPOLL_POLLERS, &ep->state))
+		return;
+	/* Orders the items, and the bit, before the check of EVPOLL_SCHEDULED. */
+	smp_mb();
+	evpoll_napi_schedule(ep);
+}
+
+/*
+ * The turn of one instance in a NAPI poll: one flush, so at most one wakeup of a waiter. The
+ * instance has EVPOLL_SCHEDULED meanwhile, which keeps it.
+ */
+static int evpoll_napi_turn(struct evpoll_napi *en, struct evpoll *ep, int budget)
+{
+	unsigned long flags;
 	int moved;
 
-	clear_bit(EVPOLL_SCHEDULED, &pending->state);
-	/*
-	 * Orders the flush after the clear. Pairs with test_and_set_bit() in
-	 * evpoll_napi_schedule().
-	 */
-	smp_mb__after_atomic();
 	budget = min_t(int, budget, READ_ONCE(ep->params.budget));
-	moved = evpoll_flush(NULL, pending, budget, EVPOLL_WAKEUP);
-	evpoll_count(ep, polls, 1);
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	moved = evpoll_flush_locked(ep, budget, EVPOLL_WAKEUP);
+	evpoll_count(ep, counts.polls, 1);
+	evpoll_count(ep, counts.exhausted, moved == budget);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	evpoll_wake_pollers(ep);
+
 	if (moved == budget) {
-		evpoll_count(ep, exhausted, 1);
-		evpoll_napi_schedule(pending);
+		evpoll_fifo_add(&en->tail, &ep->scheduled);
+	} else if (atomic_long_dec_and_test(&ep->refs)) {
+		evpoll_free(ep);
+	} else if (evpoll_is_pending(ep) || test_bit(EVPOLL_POLLERS, &ep->state)) {
+		/*
+		 * This came while the bit was set, so its context left it to this turn. The
+		 * full barrier of the decrement pairs with those before the check of the bit, see
+		 * evpoll_napi_schedule(). RCU keeps the memory if all references are gone by now.
+		 */
+		evpoll_napi_schedule(ep);
 	}
-	evpoll_put(ep);
 	/* A turn counts as work even if a reader has taken all items before. */
 	return max(moved, 1);
 }
 
+/* An instance has one turn in a poll, so that other instances and NICs have theirs. */
 static int evpoll_napi_poll(struct napi_struct *napi, int budget)
 {
 	struct evpoll_napi *en = container_of(napi, struct evpoll_napi, napi);
+	struct llist_node *node, *last = READ_ONCE(en->tail);
 	int done = 0;
 
-	if (!en->batch)
-		en->batch = llist_reverse_order(llist_del_all(&en->scheduled));
-	while (done < budget && en->batch)
-		done += evpoll_napi_turn(evpoll_napi_next(en), budget - done);
+	while (done < budget) {
+		node = evpoll_fifo_take(&en->tail, &en->first);
+		if (!node)
+			break;
+		done += evpoll_napi_turn(en, llist_entry(node, struct evpoll, scheduled),
+					 budget - done);
+		if (node == last)
+			break;
+	}
 	trace_evpoll_napi_poll(done, budget);
-	/*
-	 * As in any driver, returning the whole budget means that there is more to do. An instance
-	 * has one turn in a poll, so that other instances and NICs have theirs.
-	 */
-	if (done >= budget || en->batch || !llist_empty(&en->scheduled))
+	/* As in any driver, returning the whole budget means that there is more to do. */
+	if (done >= budget || !evpoll_fifo_empty(&en->tail, &en->first))
 		return budget;
 	napi_complete_done(napi, done);
 	return done;
@@ -112,7 +186,8 @@ int evpoll_napi_init(void)
 	}
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
-		init_llist_head(&en->scheduled);
+		init_irq_work(&en->kick, evpoll_napi_kick);
+		evpoll_fifo_init(&en->tail, &en->first);
 		/* _tx: no busy polling, because the reader of a socket would run this flush. */
 		netif_napi_add_tx(evpoll_netdev, &en->napi, evpoll_napi_poll);
 		napi_enable(&en->napi);
@@ -120,6 +195,7 @@ int evpoll_napi_init(void)
 	return 0;
 }
 
+/* All instances are gone, so nothing is scheduled any more. */
 void evpoll_napi_exit(void)
 {
 	struct evpoll_napi *en;
@@ -127,6 +203,7 @@ void evpoll_napi_exit(void)
 
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
+		irq_work_sync(&en->kick);
 		/* Waits until no poll is scheduled or running. */
 		napi_disable(&en->napi);
 		__netif_napi_del(&en->napi);

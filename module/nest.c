@@ -8,8 +8,10 @@
  * those of fs/eventpoll.c.
  *
  * Only an ADD makes the graph larger. An ADD of an instance, or to an instance that is watched,
- * holds nest_mutex from the check to its end. Otherwise two ADDs could together build what neither
- * may build alone. Items may be removed at any time, which only makes the graph smaller.
+ * holds nest_mutex from the check until its item is in the graph. Otherwise two ADDs could together
+ * build what neither may build alone. Items may be removed at any time, which only makes the graph
+ * smaller. All users share nest_mutex, so its holder waits for nothing that a user can hold up: no
+ * mutex of an instance, and no ->poll of a file.
  *
  * A walk down goes through the trees of items, one file at a time, with a reference on the file or
  * on the instance. A link to an instance that is being closed counts, because it carries wakeups
@@ -17,6 +19,8 @@
  * to the items that watch these. It holds the lock of each list of items on its path, which keeps
  * the next instance.
  */
+
+#include <linux/err.h>
 
 #include "compat.h"
 #include "file.h"
@@ -69,7 +73,7 @@ static bool evpoll_walk_next(struct evpoll *ep, struct evpoll_walk *walk)
 			 * which removes this item first.
 			 */
 			walk->below = item->file->private_data;
-			refcount_inc(&walk->below->refs);
+			atomic_long_add(EVPOLL_REF, &walk->below->refs);
 		} else if (compat_file_tryget(item->file)) {
 			walk->plain = item->file;
 		}
@@ -195,11 +199,10 @@ static bool evpoll_too_many_paths_below(struct evpoll *ep)
 }
 
 /*
- * If @file is an instance, checks the plain files below it. Caller holds nest_mutex, and a
- * reference on
- * @file.
+ * Do too many paths lead up from the file that was just added? If @file is an instance, checks the
+ * plain files below it. Caller holds nest_mutex, and a reference on @file.
  */
-bool evpoll_too_many_paths(struct file *file)
+static bool evpoll_too_many_paths(struct file *file)
 {
 	if (!is_evpoll_file(file))
 		return evpoll_too_many_paths_from(file);
@@ -208,14 +211,15 @@ bool evpoll_too_many_paths(struct file *file)
 }
 
 /*
- * From now on an ADD to @below takes nest_mutex. An ADD that had the mutex of @below earlier has
- * its item in the tree by now. A later one sees @nwatchers in evpoll_ctl_lock().
+ * From now on an ADD to @below takes nest_mutex. The lock orders this against the insertion of an
+ * item without nest_mutex: either the walk that follows finds the item in the tree, or
+ * evpoll_item_insert() sees the count.
  */
 static void evpoll_expect_watcher(struct evpoll *below)
 {
-	mutex_lock(&below->mtx);
+	spin_lock(&below->tree_lock);
 	atomic_inc(&below->nwatchers);
-	mutex_unlock(&below->mtx);
+	spin_unlock(&below->tree_lock);
 }
 
 /* No barrier: an ADD that sees the old value only takes nest_mutex without need. */
@@ -224,28 +228,36 @@ static void evpoll_unexpect_watcher(struct evpoll *below)
 	atomic_dec(&below->nwatchers);
 }
 
-/* Takes both mutexes and returns true, or returns -ELOOP. */
-int evpoll_nest_lock(struct evpoll *ep, struct file *target)
+/* Caller holds nest_mutex. */
+static struct evpoll_item *evpoll_nest_add_locked(struct evpoll *ep, struct file *file,
+						  const struct evpoll_ctl *ctl,
+						  struct evpoll *below)
 {
-	struct evpoll *below = is_evpoll_file(target) ? target->private_data : NULL;
+	struct evpoll_item *item;
 
-	mutex_lock(&nest_mutex);
-	if (below) {
-		/* Until evpoll_nest_unlock(). If the ADD succeeds, its item has counted itself. */
-		evpoll_expect_watcher(below);
-		if (evpoll_may_not_watch(ep, below)) {
-			evpoll_unexpect_watcher(below);
-			mutex_unlock(&nest_mutex);
-			return -ELOOP;
-		}
+	if (below && evpoll_may_not_watch(ep, below))
+		return ERR_PTR(-ELOOP);
+	item = evpoll_item_add(ep, file, ctl, true);
+	if (!IS_ERR(item) && evpoll_too_many_paths(file)) {
+		evpoll_item_remove(item);
+		return ERR_PTR(-EINVAL);
 	}
-	mutex_lock(&ep->mtx);
-	return true;
+	return item;
 }
 
-void evpoll_nest_unlock(struct file *target)
+struct evpoll_item *evpoll_nest_add(struct evpoll *ep, struct file *file,
+				    const struct evpoll_ctl *ctl)
 {
-	if (is_evpoll_file(target))
-		evpoll_unexpect_watcher(target->private_data);
+	struct evpoll *below = is_evpoll_file(file) ? file->private_data : NULL;
+	struct evpoll_item *item;
+
+	mutex_lock(&nest_mutex);
+	if (below)
+		evpoll_expect_watcher(below);
+	item = evpoll_nest_add_locked(ep, file, ctl, below);
+	/* An item that was added has counted itself. */
+	if (below)
+		evpoll_unexpect_watcher(below);
 	mutex_unlock(&nest_mutex);
+	return item;
 }

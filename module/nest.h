@@ -8,34 +8,20 @@
 #include "evpoll.h"
 #include "poll.h"
 
-/* Called by evpoll_ctl_lock() only: an ADD that changes the graph of instances. */
-int evpoll_nest_lock(struct evpoll *ep, struct file *target);
-
-/* Called by evpoll_ctl_unlock() only: the end of such an ADD. */
-void evpoll_nest_unlock(struct file *target);
-
-/* ADD: do too many paths lead up from the file that was just added? */
-bool evpoll_too_many_paths(struct file *file);
+/*
+ * ADD where evpoll_nest_is_needed(): checks the graph of instances, and adds the item to it. Returns
+ * the item, which is on no wait queue yet, or an error. Caller holds the mutex of @ep.
+ */
+struct evpoll_item *evpoll_nest_add(struct evpoll *ep, struct file *file,
+				    const struct evpoll_ctl *ctl);
 
 /*
- * CTL: takes the mutex, and nest_mutex before it for an ADD that changes the graph of instances.
- * Returns whether it is such an ADD, for evpoll_ctl_unlock(), or -ELOOP.
+ * Does an ADD of @file to @ep change the graph of instances? A no may be too old when the item is
+ * inserted; evpoll_item_add() notices that.
  */
-static inline int evpoll_ctl_lock(struct evpoll *ep, int op, struct file *target)
+static inline bool evpoll_nest_is_needed(const struct evpoll *ep, const struct file *file)
 {
-	mutex_lock(&ep->mtx);
-		/* @nwatchers: see evpoll_expect_watcher(), which counts under the mutex. */
-	if (op != EPOLL_CTL_ADD || (!is_evpoll_file(target) && !atomic_read(&ep->nwatchers)))
-		return false;
-	mutex_unlock(&ep->mtx);
-	return evpoll_nest_lock(ep, target);
-}
-
-static inline void evpoll_ctl_unlock(struct evpoll *ep, struct file *target, bool nested)
-{
-	mutex_unlock(&ep->mtx);
-	if (nested)
-		evpoll_nest_unlock(target);
+	return is_evpoll_file(file) || atomic_read(&ep->nwatchers);
 }
 
 #endif /* EVPOLL_NEST_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The second stage of an event: the wake callback adds the item to a lock-free list, one per CPU
- * and instance. The item stays pending there until a flush moves it to the ready list.
+ * The second stage of an event: the wake callback adds the item to the pending queue of its
+ * instance, without a lock. The item stays pending there until a flush moves it to the ready list.
  *
  * The context of the wake callback decides who flushes:
  *
@@ -30,42 +30,19 @@
 #include "stats.h"
 
 /*
- * Adds the item to this CPU's list, in which the newest is first. With @napi, schedules NAPI to
- * flush it. Everything that a flush reads of the item is written before llist_add(), which orders
- * it.
+ * Adds the item to the pending queue. Everything that a flush reads of the item is written before
+ * evpoll_fifo_add(), which orders it.
  */
-static __always_inline struct evpoll_pending *
-evpoll_add_pending(struct evpoll *ep, struct evpoll_item *item, __poll_t uring, bool napi)
+static __always_inline void evpoll_add_pending(struct evpoll *ep, struct evpoll_item *item,
+					       __poll_t uring)
 {
-	struct evpoll_pending *pending;
-	int cpu;
-
-	evpoll_count(ep, queued, 1);
+	atomic64_inc(&ep->pushed);
 	evpoll_stay_awake(item);
 	evpoll_stamp(item);
 	if (uring)
 		set_bit(EVPOLL_URING, &item->state);
 	set_bit(EVPOLL_PENDING, &item->state);
-	/*
-	 * get_cpu() matters on PREEMPT_RT only, because elsewhere the queue lock stops preemption.
-	 * A task that is preempted before set_bit() would hide its item from all flushes. One that
-	 * is preempted in evpoll_napi_schedule(), after it has set EVPOLL_SCHEDULED, would keep
-	 * later items of this CPU from NAPI. And NAPI must run on the CPU that the item was added
-	 * on.
-	 */
-	cpu = get_cpu();
-	pending = per_cpu_ptr(ep->pending, cpu);
-	llist_add(&item->pending, &pending->items);
-	/*
-	 * The full barrier of llist_add() orders this check after it. Pairs with
-	 * smp_mb__after_atomic() in evpoll_take_pending().
-	 */
-	if (!test_bit(cpu, ep->pending_cpus))
-		set_bit(cpu, ep->pending_cpus);
-	if (napi)
-		evpoll_napi_schedule(pending);
-	put_cpu();
-	return pending;
+	evpoll_fifo_add(&ep->tail, &item->pending);
 }
 
 /* Runs in any context but NMI, under the lock of the watched file's wait queue. */
@@ -73,26 +50,26 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
 {
 	struct evpoll *ep = evpoll_of(item);
 	u64 window_ns = evpoll_window_ns(ep);
-	struct evpoll_pending *pending;
 
 	if (window_ns) {
-		evpoll_add_pending(ep, item, uring, false);
-		evpoll_moderate(ep, item, window_ns);
+		evpoll_add_pending(ep, item, uring);
+		evpoll_moderate(ep, window_ns);
 		return;
 	}
 	if (in_interrupt()) {
-		evpoll_add_pending(ep, item, uring, true);
+		evpoll_add_pending(ep, item, uring);
+		evpoll_napi_schedule(ep);
 		return;
 	}
-	evpoll_count(ep, inline_flushes, 1);
 	/*
 	 * The check may miss an item that becomes pending now. That does no harm, because the
 	 * context that adds it flushes it or has it flushed.
 	 */
 	if (!evpoll_is_pending(ep)) {
-		evpoll_queue_ready(item, true, uring, wakeup);
+		evpoll_queue_ready(item, true, uring, wakeup, true);
+		evpoll_napi_wake_pollers(ep);
 		return;
 	}
-	pending = evpoll_add_pending(ep, item, uring, false);
-	evpoll_flush(item, pending, INT_MAX, wakeup);
+	evpoll_add_pending(ep, item, uring);
+	evpoll_waker_flush(ep, wakeup, true);
 }

@@ -19,80 +19,74 @@ bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup)
 	return ep->woke;
 }
 
-/*
- * @source: the item whose wake callback is the caller, NULL when the caller is no wake callback.
- *
- * If another instance watches @ep, the wakeup runs the wake callback of that watcher, which may
- * call this function for the pollers of the watcher. The two locks differ, because the graph of
- * instances has no cycle. lockdep needs the level: it is @poller_nests of the instance that @source
- * watches, whose pollers.lock the caller holds.
- */
-void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring)
+/* See evpoll_wake_pollers(). */
+void evpoll_wake_marked_pollers(struct evpoll *ep)
 {
-	unsigned long flags;
-	u8 nests = 0;
+	__poll_t uring = 0;
 
-	if (source && test_bit(EVPOLL_NESTED, &source->state))
-		nests = ((struct evpoll *)source->file->private_data)->poller_nests;
-	spin_lock_irqsave_nested(&ep->pollers.lock, flags, nests);
-	ep->poller_nests = nests + 1;
-	wake_up_locked_poll(&ep->pollers, EPOLLIN | uring);
-	ep->poller_nests = 0;
-	spin_unlock_irqrestore(&ep->pollers.lock, flags);
+	/* A full barrier: items that become ready from here on set the bit again. */
+	if (!test_and_clear_bit(EVPOLL_POLLERS, &ep->state))
+		return;
+	if (test_and_clear_bit(EVPOLL_POLLERS_URING, &ep->state))
+		uring = EPOLL_URING_WAKE;
+	wake_up_poll(&ep->pollers, EPOLLIN | uring);
 }
 
 /*
- * Adds the item to the ready list if @queued, and wakes in any case. With @queued the caller has
- * set EVPOLL_QUEUED and the item's time. @source: as for evpoll_wake_pollers(). Returns whether a
- * waiter can use the wakeup.
+ * Adds the item to the ready list if @queued, and wakes a waiter in any case. With @queued the
+ * caller has set EVPOLL_QUEUED and the item's time. Returns whether a waiter can use the wakeup.
+ * Caller holds waiters.lock.
  */
 static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool queued,
-					      struct evpoll_item *source, __poll_t uring,
-					      enum evpoll_wakeup wakeup)
+					      __poll_t uring, enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = evpoll_of(item);
-	bool waiter, pollers;
-	unsigned long flags;
+	bool waiter;
 
-	spin_lock_irqsave(&ep->waiters.lock, flags);
 	if (queued) {
 		evpoll_stay_awake(item);
 		list_add_tail(&item->ready, &ep->ready);
 		ep->nready++;
 	}
 	waiter = evpoll_wake_waiter(ep, wakeup);
-	/*
-	 * Checking without pollers.lock is safe: a poller queues itself before it scans, and the
-	 * scan takes the lock that is held here.
-	 */
-	pollers = waitqueue_active(&ep->pollers);
-	spin_unlock_irqrestore(&ep->waiters.lock, flags);
-	if (pollers)
-		evpoll_wake_pollers(ep, source, uring);
+	evpoll_mark_pollers(ep, uring);
 	return waiter;
 }
 
 void evpoll_queue(struct evpoll_item *item)
 {
-	lockdep_assert_held(&evpoll_of(item)->mtx);
+	struct evpoll *ep = evpoll_of(item);
+
+	lockdep_assert_held(&ep->mtx);
 	if (test_and_set_bit(EVPOLL_QUEUED, &item->state))
 		return;
 	item->queued_ns = 0;
-	evpoll_make_ready(item, true, NULL, 0, EVPOLL_WAKEUP);
+	spin_lock_irq(&ep->waiters.lock);
+	evpoll_make_ready(item, true, 0, EVPOLL_WAKEUP);
+	spin_unlock_irq(&ep->waiters.lock);
+	evpoll_wake_pollers(ep);
 }
 
 /*
  * @queued: the wake callback has just set EVPOLL_QUEUED. If not, the item is on a list or about to
- * be, and this only wakes.
+ * be, and this only wakes. @flush: this takes the place of a flush, so count it as one.
  */
 bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
-			enum evpoll_wakeup wakeup)
+			enum evpoll_wakeup wakeup, bool flush)
 {
-	if (queued) {
-		evpoll_count(evpoll_of(item), queued, 1);
+	struct evpoll *ep = evpoll_of(item);
+	unsigned long flags;
+	bool waiter;
+
+	if (queued)
 		evpoll_stamp(item);
-	}
-	return evpoll_make_ready(item, queued, item, uring, wakeup);
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	evpoll_count(ep, counts.callbacks, 1);
+	evpoll_count(ep, counts.queued, queued);
+	evpoll_count(ep, counts.inline_flushes, flush);
+	waiter = evpoll_make_ready(item, queued, uring, wakeup);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	return waiter;
 }
 
 /* Caller holds waiters.lock. */

@@ -19,12 +19,15 @@ enum evpoll_wakeup {
 /* CTL: the item has an event already, and no wake callback will come for it. Makes it ready. */
 void evpoll_queue(struct evpoll_item *item);
 
-/* The wake callback: makes the item ready without a pending list, and wakes. */
+/*
+ * The wake callback: makes the item ready without the pending queue, and wakes a waiter. Afterwards
+ * the caller has NAPI wake the pollers.
+ */
 bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
-			enum evpoll_wakeup wakeup);
+			enum evpoll_wakeup wakeup, bool flush);
 
-/* Wakes the pollers of the instance. */
-void evpoll_wake_pollers(struct evpoll *ep, struct evpoll_item *source, __poll_t uring);
+/* Called by evpoll_wake_pollers() only: EVPOLL_POLLERS is set. */
+void evpoll_wake_marked_pollers(struct evpoll *ep);
 
 /* Called by evpoll_wake_waiter() only: the instance has waiters. */
 bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
@@ -44,6 +47,31 @@ static inline bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wake
 	if (wakeup == EVPOLL_NO_WAKEUP || !waitqueue_active(&ep->waiters))
 		return false;
 	return evpoll_wake_first_waiter(ep, wakeup);
+}
+
+/*
+ * An item became ready: if the instance has pollers, notes that they must be woken. Caller holds
+ * waiters.lock. Checking without pollers.lock is safe: a poller queues itself before it scans, and
+ * the scan takes the lock that is held here.
+ */
+static inline void evpoll_mark_pollers(struct evpoll *ep, __poll_t uring)
+{
+	lockdep_assert_held(&ep->waiters.lock);
+	if (!waitqueue_active(&ep->pollers))
+		return;
+	if (uring)
+		set_bit(EVPOLL_POLLERS_URING, &ep->state);
+	set_bit(EVPOLL_POLLERS, &ep->state);
+}
+
+/*
+ * Wakes the pollers of the instance if it is marked. It calls wait functions that are not evpoll's,
+ * and these may take any lock that a wait function may take. So the caller holds no spinlock.
+ */
+static inline void evpoll_wake_pollers(struct evpoll *ep)
+{
+	if (test_bit(EVPOLL_POLLERS, &ep->state))
+		evpoll_wake_marked_pollers(ep);
 }
 
 /* Is the item on the ready list or on a scan's list? Caller holds waiters.lock. */

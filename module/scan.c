@@ -21,7 +21,7 @@ void evpoll_scan_start(struct evpoll *ep)
 {
 	lockdep_assert_held(&ep->mtx);
 	if (evpoll_is_pending(ep))
-		evpoll_flush_all(ep, NULL, EVPOLL_NO_WAKEUP);
+		evpoll_flush_all(ep, EVPOLL_NO_WAKEUP);
 }
 
 /*

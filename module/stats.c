@@ -5,9 +5,10 @@
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
-#include <linux/percpu.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 
 #include "stats.h"
 
@@ -20,21 +21,44 @@ static LIST_HEAD(evpoll_all);
 static struct dentry *evpoll_debugfs;
 
 /*
- * Adds up the CPUs. The structure has nothing but u64 counters, so it is treated as an array.
- * READ_ONCE(), because the other CPUs keep counting with this_cpu_add().
+ * READ_ONCE() pairs with WRITE_ONCE() in evpoll_count(). Those who count go on meanwhile.
  */
 void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 {
-	u64 *to = (u64 *)sum;
-	int cpu, i;
+	const struct evpoll_counts *counts = &ep->counts;
+	u64 pushed = atomic64_read(&ep->pushed);
+	/* Pairs with smp_store_release() in evpoll_latency_on(). */
+	const u64 *latency = smp_load_acquire(&ep->latency);
+	int i;
 
 	memset(sum, 0, sizeof(*sum));
-	for_each_possible_cpu(cpu) {
-		const u64 *from = (u64 *)&per_cpu_ptr(ep->pending, cpu)->stats;
+	sum->callbacks = READ_ONCE(counts->callbacks) + pushed + atomic64_read(&ep->repeated);
+	sum->queued = READ_ONCE(counts->queued) + pushed;
+	sum->polls = READ_ONCE(counts->polls);
+	sum->exhausted = READ_ONCE(counts->exhausted);
+	sum->inline_flushes = READ_ONCE(counts->inline_flushes);
+	sum->timer_flushes = READ_ONCE(ep->timer_flushes);
+	sum->wakeups = READ_ONCE(counts->wakeups);
+	sum->reads = READ_ONCE(ep->reads);
+	sum->delivered = READ_ONCE(ep->delivered);
+	sum->spurious = READ_ONCE(ep->spurious);
+	for (i = 0; latency && i < EVPOLL_LATENCY_SLOTS; i++)
+		sum->latency[i] = READ_ONCE(latency[i]);
+}
 
-		for (i = 0; i < sizeof(*sum) / sizeof(*to); i++)
-			to[i] += READ_ONCE(from[i]);
-	}
+/* Few instances measure latency, so its counters are allocated for these. Caller holds the mutex. */
+int evpoll_latency_on(struct evpoll *ep)
+{
+	u64 *latency;
+
+	if (ep->latency)
+		return 0;
+	latency = kcalloc(EVPOLL_LATENCY_SLOTS, sizeof(*latency), GFP_KERNEL_ACCOUNT);
+	if (!latency)
+		return -ENOMEM;
+	/* Pairs with smp_load_acquire() in evpoll_stats_sum(). */
+	smp_store_release(&ep->latency, latency);
+	return 0;
 }
 
 void evpoll_stats_show(struct seq_file *m, struct evpoll *ep)
@@ -54,13 +78,28 @@ void evpoll_stats_show(struct seq_file *m, struct evpoll *ep)
 			seq_printf(m, "latency_ns %llu: %llu\n", 1ULL << i, sum.latency[i]);
 }
 
+/*
+ * The process that opened the instance, as a number in the namespace of the task that reads. 0 if
+ * it has ended, or is not visible there.
+ */
+static pid_t evpoll_opener_nr(const struct evpoll *ep)
+{
+	pid_t nr = 0;
+
+	rcu_read_lock();
+	if (pid_task(ep->pid, PIDTYPE_TGID))
+		nr = pid_vnr(ep->pid);
+	rcu_read_unlock();
+	return nr;
+}
+
 static int evpoll_instances_show(struct seq_file *m, void *unused)
 {
 	struct evpoll *ep;
 
 	mutex_lock(&evpoll_all_mutex);
 	list_for_each_entry(ep, &evpoll_all, list) {
-		seq_printf(m, "instance: %d %s\n", ep->pid, ep->opener);
+		seq_printf(m, "instance: %d %s\n", evpoll_opener_nr(ep), ep->opener);
 		evpoll_stats_show(m, ep);
 		seq_putc(m, '\n');
 	}
@@ -72,7 +111,7 @@ DEFINE_SHOW_ATTRIBUTE(evpoll_instances);
 void evpoll_stats_add(struct evpoll *ep)
 {
 	get_task_comm(ep->opener, current);
-	ep->pid = task_tgid_nr(current);
+	ep->pid = get_pid(task_tgid(current));
 	mutex_lock(&evpoll_all_mutex);
 	list_add_tail(&ep->list, &evpoll_all);
 	mutex_unlock(&evpoll_all_mutex);
@@ -83,6 +122,7 @@ void evpoll_stats_del(struct evpoll *ep)
 	mutex_lock(&evpoll_all_mutex);
 	list_del(&ep->list);
 	mutex_unlock(&evpoll_all_mutex);
+	put_pid(ep->pid);
 }
 
 /* debugfs keeps its errors in the dentry, and nothing depends on them. */

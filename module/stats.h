@@ -5,17 +5,21 @@
 #ifndef EVPOLL_STATS_H
 #define EVPOLL_STATS_H
 
-#include <linux/percpu.h>
-
 #include "evpoll.h"
 
 struct seq_file;
 
-/* Adds @n to a counter of struct evpoll_stats. In any context. */
-#define evpoll_count(ep, counter, n) this_cpu_add((ep)->pending->stats.counter, n)
+/*
+ * Adds @n to a counter of struct evpoll. Caller holds the lock of the counter. WRITE_ONCE() pairs
+ * with READ_ONCE() in evpoll_stats_sum(), which takes no lock.
+ */
+#define evpoll_count(ep, counter, n) WRITE_ONCE((ep)->counter, (ep)->counter + (n))
 
-/* EVPOLL_IOC_GET_STATS: the sum over all CPUs. */
+/* EVPOLL_IOC_GET_STATS: the counters of the instance. */
 void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum);
+
+/* EVPOLL_LATENCY is being set. Returns 0 or -ENOMEM. */
+int evpoll_latency_on(struct evpoll *ep);
 
 /* The lines of fdinfo and debugfs. */
 void evpoll_stats_show(struct seq_file *m, struct evpoll *ep);

@@ -68,24 +68,22 @@ TRACE_EVENT(evpoll_callback,
 		  __print_symbolic(__entry->context, EVPOLL_CONTEXTS))
 );
 
-/* Pending items of one CPU became ready. */
+/* Pending items became ready. */
 TRACE_EVENT(evpoll_flush,
-	TP_PROTO(const struct evpoll_pending *pending, int moved),
-	TP_ARGS(pending, moved),
+	TP_PROTO(const struct evpoll *ep, int moved),
+	TP_ARGS(ep, moved),
 	TP_STRUCT__entry(
 		__field(const void *, ep)
-		__field(int, of_cpu)
 		__field(int, moved)
 		__field(int, context)
 	),
 	TP_fast_assign(
-		__entry->ep = pending->ep;
-		__entry->of_cpu = pending->cpu;
+		__entry->ep = ep;
 		__entry->moved = moved;
 		__entry->context = evpoll_trace_context();
 	),
-	TP_printk("ep=%p of_cpu=%d moved=%d context=%s", __entry->ep, __entry->of_cpu,
-		  __entry->moved, __print_symbolic(__entry->context, EVPOLL_CONTEXTS))
+	TP_printk("ep=%p moved=%d context=%s", __entry->ep, __entry->moved,
+		  __print_symbolic(__entry->context, EVPOLL_CONTEXTS))
 );
 
 /* A NAPI poll of evpoll has ended. */

@@ -78,7 +78,7 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 	woken = default_wake_function(wait, mode, sync, key);
 	if (woken) {
 		trace_evpoll_wakeup(waiter->ep, wait->private);
-		evpoll_count(waiter->ep, wakeups, 1);
+		evpoll_count(waiter->ep, counts.wakeups, 1);
 	}
 
 	/* Pairs with list_empty_careful() in finish_wait(). */
@@ -159,7 +159,7 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 	 */
 	evpoll_repoll_ready(ep);
 	do {
-		evpoll_flush_all(ep, NULL, EVPOLL_WAKEUP);
+		evpoll_flush_all(ep, EVPOLL_WAKEUP);
 		spin_lock_irq(&ep->waiters.lock);
 		enough = ep->nready >= need;
 		/* Another waiter may need fewer items. */

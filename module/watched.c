@@ -96,7 +96,6 @@ struct evpoll_item *evpoll_watched_first(struct file *file)
 
 static void evpoll_watch_instance(struct evpoll_item *item, struct evpoll *below)
 {
-	__set_bit(EVPOLL_NESTED, &item->state);
 	spin_lock(&below->watchers_lock);
 	list_add_tail(&item->siblings, &below->watchers);
 	spin_unlock(&below->watchers_lock);

@@ -442,7 +442,8 @@ static int ring_in_a_ring(enum mechanism by, int *completions, int n)
 /*
  * EPOLL_URING_WAKE: a completion wakes the ring's watchers with it, and io_poll_wake() ends a
  * poll that it comes back to. Without it each completion would be an event of the instance,
- * and that the next completion, until the ring is full. 6.1 does that even with the flag.
+ * and that the next completion, until the ring is full. 6.1 does that even with the flag: in the
+ * wakeup itself with epoll, and one by one with evpoll, while the program takes completions.
  */
 TEST_F(nesting, io_uring_polls_and_is_watched)
 {
@@ -454,7 +455,9 @@ TEST_F(nesting, io_uring_polls_and_is_watched)
 	ASSERT_EQ(0, ring_in_a_ring(BY_EPOLL, expected, 20));
 	ASSERT_EQ(0, ring_in_a_ring(variant->by, seen, 20));
 	for (int i = 0; i < 20; i++) {
-		ASSERT_EQ(expected[i], seen[i]) TH_LOG("event %d", i);
+		ASSERT_LE(1, seen[i]) TH_LOG("event %d", i);
+		if (expected[i] < u.p.cq_entries)
+			ASSERT_EQ(expected[i], seen[i]) TH_LOG("event %d", i);
 	}
 }
 

@@ -226,7 +226,7 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 static bool has_order(const struct world *w, const struct twin *t)
 {
 	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !(w->windowed && t->nests) && !(w->asynchronous && (t->nests || t->exclusive));
+	       !t->nests && !(w->asynchronous && t->exclusive);
 }
 
 /*
