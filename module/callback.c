@@ -48,11 +48,11 @@ static bool evpoll_takes_exclusive(__poll_t events, __poll_t what)
 	return !(what & POLLFREE) && inout != (EPOLLIN | EPOLLOUT) && (inout & events) == inout;
 }
 
-/* Makes the item ready in the wake callback itself. Returns whether a waiter can use the wakeup. */
-static bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
-				 enum evpoll_wakeup wakeup)
+/* With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED. Returns whether a waiter can use the wakeup. */
+static noinline bool evpoll_wake_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
+					 enum evpoll_wakeup wakeup)
 {
-	bool waiter = evpoll_queue_ready(item, queued, uring, wakeup, false);
+	bool waiter = evpoll_queue_at_once(item, queued, uring, wakeup);
 
 	evpoll_napi_wake_pollers(evpoll_of(item));
 	return waiter;
@@ -64,7 +64,7 @@ static bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t
  * safe: a poller queues itself before it scans, and the smp_mb() in evpoll_scan_take() orders that
  * scan against test_and_set_bit() in evpoll_queue_event().
  */
-static void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
+static noinline void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
 {
 	struct evpoll *ep = evpoll_of(item);
 
@@ -97,10 +97,10 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	 * was woken, because otherwise it goes on to another instance.
 	 */
 	if (events & EPOLLEXCLUSIVE)
-		return evpoll_queue_at_once(item, queued, uring, wakeup) &&
+		return evpoll_wake_at_once(item, queued, uring, wakeup) &&
 		       evpoll_takes_exclusive(events, what);
 	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
-		evpoll_queue_at_once(item, queued, uring, wakeup);
+		evpoll_wake_at_once(item, queued, uring, wakeup);
 	else if (queued)
 		evpoll_queue_pending(item, uring, wakeup);
 	else
@@ -120,18 +120,23 @@ static void evpoll_pollfree(struct evpoll_entry *entry)
 	smp_store_release(&entry->head, NULL);
 }
 
-static __always_inline int evpoll_wake_item(struct evpoll_entry *entry, struct evpoll_item *item,
-					    int sync, void *key)
+static __always_inline int evpoll_wake_item(struct evpoll_item *item, int sync, __poll_t what)
 {
 	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
 	__poll_t events = READ_ONCE(item->events);
-	__poll_t what = key_to_poll(key);
-	bool used = !(events & EPOLLEXCLUSIVE);
 
-	if (evpoll_wants(events, what))
-		used = evpoll_queue_event(item, events, what, sync);
-	if (what & POLLFREE)
-		evpoll_pollfree(entry);
+	if (!evpoll_wants(events, what))
+		return !(events & EPOLLEXCLUSIVE);
+	return evpoll_queue_event(item, events, what, sync);
+}
+
+/* The last wakeup of this entry. A function of its own, which the others need no registers for. */
+static noinline int evpoll_wake_last(struct evpoll_entry *entry, struct evpoll_item *item, int sync,
+				     __poll_t what)
+{
+	int used = evpoll_wake_item(item, sync, what);
+
+	evpoll_pollfree(entry);
 	return used;
 }
 
@@ -140,8 +145,11 @@ static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int
 				void *key)
 {
 	struct evpoll_item *item = container_of(wait, struct evpoll_item, entry.wait);
+	__poll_t what = key_to_poll(key);
 
-	return evpoll_wake_item(&item->entry, item, sync, key);
+	if (unlikely(what & POLLFREE))
+		return evpoll_wake_last(&item->entry, item, sync, what);
+	return evpoll_wake_item(item, sync, what);
 }
 
 /* The same, for the second and further wait entries. */
@@ -149,8 +157,11 @@ static int evpoll_wake_callback_more(wait_queue_entry_t *wait, unsigned int mode
 				     void *key)
 {
 	struct evpoll_more *more = container_of(wait, struct evpoll_more, entry.wait);
+	__poll_t what = key_to_poll(key);
 
-	return evpoll_wake_item(&more->entry, more->item, sync, key);
+	if (unlikely(what & POLLFREE))
+		return evpoll_wake_last(&more->entry, more->item, sync, what);
+	return evpoll_wake_item(more->item, sync, what);
 }
 
 /**

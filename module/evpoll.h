@@ -233,19 +233,19 @@ enum {
  * @siblings: circular list of all items of the file; file->f_lock. If the file is an instance: in
  *	evpoll.watchers of that instance; its watchers_lock
  * @file: the watched file; constant since evpoll_watch()
+ * @data: the caller's data; evpoll.mtx
  * @fd: the file descriptor that the caller gave; constant
  * @events: event mask; written under evpoll.mtx with WRITE_ONCE(), the wake callback reads it
  *	without a lock
- * @data: the caller's data; evpoll.mtx
+ * @state: the bits above; atomic
  * @queued_ns: with EVPOLL_LATENCY, when the wake callback queued the item (ktime_get_ns()), else 0.
  *	Belongs to the context that set EVPOLL_QUEUED until the item is on a list, then to the scan
  *	until it clears the bit
- * @state: the bits above; atomic
+ * @extra: what few items need, NULL for the others. Set once, under evpoll.mtx, with release
+ *	order; pairs with evpoll_stay_awake()
  * @ready: in evpoll.ready or evpoll.scan, or empty; waiters.lock
  * @pending: in the pending queue. Shares its place with @ready.next alone, so that
  *	evpoll_is_ready() can read @ready.prev while the item is pending
- * @extra: what few items need, NULL for the others. Set once, under evpoll.mtx, with release
- *	order; pairs with evpoll_stay_awake()
  * @entry: the first wait entry. Its private pointer is set before the item can be found
  *
  * An instance can have millions of items. An item has 160 bytes at most, see evpoll_items_init().
@@ -255,32 +255,35 @@ struct evpoll_item {
 	struct rhash_head watched;
 	struct list_head siblings;
 	struct file *file;
+	u64 data;
+
+	/* The wake callback uses these four, so they are on one cache line. */
 	int fd;
 	__poll_t events;
-	u64 data;
-	u64 queued_ns;
 	unsigned long state;
+	u64 queued_ns;
+	struct evpoll_extra *extra;
+
 	union {
 		struct list_head ready;
 		struct llist_node pending;
 	};
-	struct evpoll_extra *extra;
 	struct evpoll_entry entry;
 };
 
 /**
  * struct evpoll_counts - counters of an instance that are written under waiters.lock
- * @callbacks: wake callbacks that made an item ready themselves, or only woke
+ * @direct: items that a wake callback in process context made ready, because nothing was pending
+ * @callbacks: wake callbacks with EPOLLEXCLUSIVE or EVPOLL_UNBATCHED
  * @queued: those of them that made an item ready
- * @inline_flushes: see struct evpoll_stats, as for the following
  * @wakeups: waiters woken
  * @polls: turns in NAPI polls
  * @exhausted: turns that used up the budget
  */
 struct evpoll_counts {
+	u64 direct;
 	u64 callbacks;
 	u64 queued;
-	u64 inline_flushes;
 	u64 wakeups;
 	u64 polls;
 	u64 exhausted;
@@ -317,6 +320,7 @@ enum {
  * @scheduled: in evpoll_napi.tail of a CPU, while @refs has EVPOLL_SCHEDULED
  * @pushed: number of items that were added to the pending queue; atomic
  * @repeated: number of wake callbacks that found their item queued; atomic
+ * @waker_flushes: flushes by wake callbacks in process context without a window; waiters.lock
  * @window_events: events that became pending in the current window; atomic
  * @waiters: wait queue of the waiters. Its lock, waiters.lock, also protects the ready list
  * @ready: the ready list, the oldest item first; waiters.lock
@@ -373,6 +377,7 @@ struct evpoll {
 	struct llist_node scheduled;
 	atomic64_t pushed;
 	atomic64_t repeated;
+	u64 waker_flushes;
 	atomic_t window_events;
 
 	/* Written under waiters.lock: by flushes, by the other wake callbacks, and by scans. */

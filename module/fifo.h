@@ -38,7 +38,7 @@ static inline bool evpoll_fifo_empty(struct llist_node *const *tail, const struc
 }
 
 /* Adds a node. Any context but NMI. */
-static inline void evpoll_fifo_add(struct llist_node **tail, struct llist_node *node)
+static __always_inline void evpoll_fifo_add(struct llist_node **tail, struct llist_node *node)
 {
 	struct llist_node *last;
 	unsigned long flags;
@@ -63,14 +63,18 @@ static inline struct llist_node *evpoll_fifo_next(struct llist_node *node)
 }
 
 /* Takes the oldest node, or returns NULL if there is none. One caller at a time. */
-static inline struct llist_node *evpoll_fifo_take(struct llist_node **tail,
-						  struct llist_node *head)
+static __always_inline struct llist_node *evpoll_fifo_take(struct llist_node **tail,
+							   struct llist_node *head)
 {
 	struct llist_node *node, *next, *last;
 
-	if (evpoll_fifo_empty(tail, head))
-		return NULL;
-	node = evpoll_fifo_next(head);
+	/* Pairs with WRITE_ONCE() in evpoll_fifo_add(). */
+	node = smp_load_acquire(&head->next);
+	if (!node) {
+		if (evpoll_fifo_empty(tail, head))
+			return NULL;
+		node = evpoll_fifo_next(head);
+	}
 	/* Pairs with WRITE_ONCE() in evpoll_fifo_add(). */
 	next = smp_load_acquire(&node->next);
 	if (!next) {

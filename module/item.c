@@ -187,6 +187,9 @@ int evpoll_items_init(void)
 {
 	/* For comparison, a watch of epoll has 216 bytes: epitem, eppoll_entry and epitems_head. */
 	BUILD_BUG_ON(sizeof(void *) == 8 && sizeof(struct evpoll_item) > 160);
+	/* Items begin at multiples of 32 bytes in the cache, so these are on one cache line. */
+	BUILD_BUG_ON(offsetof(struct evpoll_item, fd) / 32 !=
+		     (offsetofend(struct evpoll_item, extra) - 1) / 32);
 	/*
 	 * The allocator keeps a pointer in a free item. It must not overwrite @watched and @file,
 	 * which a lookup may still read, so it goes where @data is.

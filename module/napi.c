@@ -101,7 +101,7 @@ void evpoll_waker_flush(struct evpoll *ep, enum evpoll_wakeup wakeup, bool count
 	bool rest = false;
 
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	evpoll_count(ep, counts.inline_flushes, count);
+	evpoll_count(ep, waker_flushes, count);
 	if (waitqueue_active(&ep->waiters) || waitqueue_active(&ep->pollers)) {
 		evpoll_flush_locked(ep, EVPOLL_FLUSH_BATCH, wakeup);
 		rest = evpoll_is_pending(ep) && waitqueue_active(&ep->waiters);

@@ -51,25 +51,20 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
 	struct evpoll *ep = evpoll_of(item);
 	u64 window_ns = evpoll_window_ns(ep);
 
-	if (window_ns) {
-		evpoll_add_pending(ep, item, uring);
-		evpoll_moderate(ep, window_ns);
-		return;
-	}
-	if (in_interrupt()) {
-		evpoll_add_pending(ep, item, uring);
-		evpoll_napi_schedule(ep);
-		return;
-	}
 	/*
 	 * The check may miss an item that becomes pending now. That does no harm, because the
 	 * context that adds it flushes it or has it flushed.
 	 */
-	if (!evpoll_is_pending(ep)) {
-		evpoll_queue_ready(item, true, uring, wakeup, true);
+	if (!window_ns && !in_interrupt() && !evpoll_is_pending(ep)) {
+		evpoll_queue_direct(item, uring, wakeup);
 		evpoll_napi_wake_pollers(ep);
 		return;
 	}
 	evpoll_add_pending(ep, item, uring);
-	evpoll_waker_flush(ep, wakeup, true);
+	if (window_ns)
+		evpoll_moderate(ep, window_ns);
+	else if (in_interrupt())
+		evpoll_napi_schedule(ep);
+	else
+		evpoll_waker_flush(ep, wakeup, true);
 }

@@ -67,12 +67,24 @@ void evpoll_queue(struct evpoll_item *item)
 	evpoll_wake_pollers(ep);
 }
 
+void evpoll_queue_direct(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
+{
+	struct evpoll *ep = evpoll_of(item);
+	unsigned long flags;
+
+	evpoll_stamp(item);
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	evpoll_count(ep, counts.direct, 1);
+	evpoll_make_ready(item, true, uring, wakeup);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+}
+
 /*
  * @queued: the wake callback has just set EVPOLL_QUEUED. If not, the item is on a list or about to
- * be, and this only wakes. @flush: this takes the place of a flush, so count it as one.
+ * be, and this only wakes.
  */
-bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
-			enum evpoll_wakeup wakeup, bool flush)
+bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
+			  enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = evpoll_of(item);
 	unsigned long flags;
@@ -83,7 +95,6 @@ bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
 	spin_lock_irqsave(&ep->waiters.lock, flags);
 	evpoll_count(ep, counts.callbacks, 1);
 	evpoll_count(ep, counts.queued, queued);
-	evpoll_count(ep, counts.inline_flushes, flush);
 	waiter = evpoll_make_ready(item, queued, uring, wakeup);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	return waiter;

@@ -20,11 +20,17 @@ enum evpoll_wakeup {
 void evpoll_queue(struct evpoll_item *item);
 
 /*
- * The wake callback: makes the item ready without the pending queue, and wakes a waiter. Afterwards
- * the caller has NAPI wake the pollers.
+ * The wake callback in process context, when nothing is pending: makes the item ready, and wakes a
+ * waiter. Afterwards the caller has NAPI wake the pollers.
  */
-bool evpoll_queue_ready(struct evpoll_item *item, bool queued, __poll_t uring,
-			enum evpoll_wakeup wakeup, bool flush);
+void evpoll_queue_direct(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
+
+/*
+ * The same in any context, for an event that must not wait for a flush. Returns whether a waiter
+ * can use the wakeup.
+ */
+bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
+			  enum evpoll_wakeup wakeup);
 
 /* Called by evpoll_wake_pollers() only: EVPOLL_POLLERS is set. */
 void evpoll_wake_marked_pollers(struct evpoll *ep);

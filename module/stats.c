@@ -21,22 +21,24 @@ static LIST_HEAD(evpoll_all);
 static struct dentry *evpoll_debugfs;
 
 /*
- * READ_ONCE() pairs with WRITE_ONCE() in evpoll_count(). Those who count go on meanwhile.
+ * READ_ONCE() pairs with evpoll_count(). Those who count go on meanwhile.
  */
 void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 {
 	const struct evpoll_counts *counts = &ep->counts;
 	u64 pushed = atomic64_read(&ep->pushed);
+	u64 direct = READ_ONCE(counts->direct);
 	/* Pairs with smp_store_release() in evpoll_latency_on(). */
 	const u64 *latency = smp_load_acquire(&ep->latency);
 	int i;
 
 	memset(sum, 0, sizeof(*sum));
-	sum->callbacks = READ_ONCE(counts->callbacks) + pushed + atomic64_read(&ep->repeated);
-	sum->queued = READ_ONCE(counts->queued) + pushed;
+	sum->callbacks = READ_ONCE(counts->callbacks) + direct + pushed +
+			 atomic64_read(&ep->repeated);
+	sum->queued = READ_ONCE(counts->queued) + direct + pushed;
 	sum->polls = READ_ONCE(counts->polls);
 	sum->exhausted = READ_ONCE(counts->exhausted);
-	sum->inline_flushes = READ_ONCE(counts->inline_flushes);
+	sum->inline_flushes = READ_ONCE(ep->waker_flushes) + direct;
 	sum->timer_flushes = READ_ONCE(ep->timer_flushes);
 	sum->wakeups = READ_ONCE(counts->wakeups);
 	sum->reads = READ_ONCE(ep->reads);

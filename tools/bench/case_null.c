@@ -26,6 +26,12 @@ static void null_close(struct set *set)
 	sys3(SYS_close, set->other, 0, 0);
 }
 
+static void open_close_run(struct set *set)
+{
+	null_open(set);
+	null_close(set);
+}
+
 static void read_run(struct set *set)
 {
 	sys3(SYS_read, set->other, (long)set->got, 8);
@@ -86,6 +92,8 @@ const struct bench_case cases_null[] = {
 	  .by = NONE, .n = { 1 }, .setup = null_open, .run = read_run, .teardown = null_close },
 	{ .name = "ioctl-refused", .what = "ioctl() of /dev/null, which has none",
 	  .by = NONE, .n = { 1 }, .setup = null_open, .run = ioctl_run, .teardown = null_close },
+	{ .name = "open-close-null", .what = "/dev/null opened and closed: the path, and what the VFS does",
+	  .by = NONE, .n = { 1 }, .run = open_close_run },
 	{ .name = "eventfd", .what = "write() and read() of an eventfd that nobody watches",
 	  .by = NONE, .n = { 1 }, .run = eventfd_run },
 	{ }
