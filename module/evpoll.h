@@ -293,9 +293,12 @@ struct evpoll_counts {
 enum {
 	/* The timer of the window is queued, and has a reference on the instance. */
 	EVPOLL_ARMED,
+	/* The window is over, and NAPI moves what it has collected. Without a window: no meaning. */
+	EVPOLL_DUE,
 	/*
-	 * Items became ready while the instance had pollers, and nobody has woken these yet. Set
-	 * under waiters.lock with the items. Whoever clears it wakes the pollers afterwards.
+	 * An event came while the instance had pollers, and nobody has woken these for it yet.
+	 * Whoever clears the bit wakes them afterwards. For an item that becomes ready, the bit is
+	 * set under the same waiters.lock.
 	 */
 	EVPOLL_POLLERS,
 	/* With EVPOLL_POLLERS: a waker passed EPOLL_URING_WAKE, so tell it to the pollers too. */

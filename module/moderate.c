@@ -178,7 +178,7 @@ static void evpoll_window_flush(struct evpoll *ep)
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	evpoll_wake_pollers(ep);
 	if (evpoll_is_pending(ep))
-		evpoll_napi_schedule(ep);
+		evpoll_napi_end_window(ep);
 }
 
 static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
@@ -213,7 +213,7 @@ void evpoll_moderate(struct evpoll *ep, u64 window_ns)
 		/* Begins a new window. */
 		atomic_set(&ep->window_events, 0);
 		if (in_interrupt())
-			evpoll_napi_schedule(ep);
+			evpoll_napi_end_window(ep);
 		else
 			evpoll_waker_flush(ep, EVPOLL_WAKEUP, false);
 		return;

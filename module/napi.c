@@ -107,11 +107,43 @@ void evpoll_waker_flush(struct evpoll *ep, enum evpoll_wakeup wakeup, bool count
 		rest = evpoll_is_pending(ep) && waitqueue_active(&ep->waiters);
 	}
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
-	if (!rest && !test_bit(EVPOLL_POLLERS, &ep->state))
-		return;
-	/* Orders the items, and the bit, before the check of EVPOLL_SCHEDULED. */
-	smp_mb();
-	evpoll_napi_schedule(ep);
+	if (rest)
+		evpoll_napi_end_window(ep);
+	else
+		evpoll_napi_wake_pollers(ep);
+}
+
+/*
+ * Are items pending that no window holds back? EVPOLL_ADAPTIVE decides for each event whether it
+ * has a window, so there none holds back an item from a turn.
+ */
+static bool evpoll_napi_is_due(const struct evpoll *ep)
+{
+	if (!evpoll_is_pending(ep))
+		return false;
+	return !READ_ONCE(ep->params.coalesce_usecs) || test_bit(EVPOLL_DUE, &ep->state) ||
+	       !test_bit(EVPOLL_ARMED, &ep->state) ||
+	       (READ_ONCE(ep->params.flags) & EVPOLL_ADAPTIVE);
+}
+
+/* Moves up to @budget items and wakes one waiter at most. Returns how many moved. */
+static int evpoll_napi_flush(struct evpoll *ep, int budget)
+{
+	unsigned long flags;
+	int moved = 0;
+
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	if (evpoll_napi_is_due(ep)) {
+		/* Clear it first, because an event may set it again from now on. */
+		clear_bit(EVPOLL_DUE, &ep->state);
+		moved = evpoll_flush_locked(ep, budget, EVPOLL_WAKEUP);
+		if (moved == budget)
+			set_bit(EVPOLL_DUE, &ep->state);
+	}
+	evpoll_count(ep, counts.polls, 1);
+	evpoll_count(ep, counts.exhausted, moved == budget);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	return moved;
 }
 
 /*
@@ -120,22 +152,17 @@ void evpoll_waker_flush(struct evpoll *ep, enum evpoll_wakeup wakeup, bool count
  */
 static int evpoll_napi_turn(struct evpoll_napi *en, struct evpoll *ep, int budget)
 {
-	unsigned long flags;
 	int moved;
 
 	budget = min_t(int, budget, READ_ONCE(ep->params.budget));
-	spin_lock_irqsave(&ep->waiters.lock, flags);
-	moved = evpoll_flush_locked(ep, budget, EVPOLL_WAKEUP);
-	evpoll_count(ep, counts.polls, 1);
-	evpoll_count(ep, counts.exhausted, moved == budget);
-	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	moved = evpoll_napi_flush(ep, budget);
 	evpoll_wake_pollers(ep);
 
 	if (moved == budget) {
 		evpoll_fifo_add(&en->tail, &ep->scheduled);
 	} else if (atomic_long_dec_and_test(&ep->refs)) {
 		evpoll_free(ep);
-	} else if (evpoll_is_pending(ep) || test_bit(EVPOLL_POLLERS, &ep->state)) {
+	} else if (evpoll_napi_is_due(ep) || test_bit(EVPOLL_POLLERS, &ep->state)) {
 		/*
 		 * This came while the bit was set, so its context left it to this turn. The
 		 * full barrier of the decrement pairs with those before the check of the bit, see

@@ -34,6 +34,14 @@ static inline void evpoll_napi_schedule(struct evpoll *ep)
 		evpoll_napi_add(ep);
 }
 
+/* The window is over: NAPI flushes what it has collected. */
+static inline void evpoll_napi_end_window(struct evpoll *ep)
+{
+	/* A full barrier, for evpoll_napi_schedule(). */
+	test_and_set_bit(EVPOLL_DUE, &ep->state);
+	evpoll_napi_schedule(ep);
+}
+
 /* A wake callback has made an item ready, or has woken for one: NAPI wakes the pollers. */
 static inline void evpoll_napi_wake_pollers(struct evpoll *ep)
 {
