@@ -35,6 +35,21 @@ FIXTURE_TEARDOWN_PARENT(limits)
 	EXPECT_EQ(0, write_file(self->path, self->old));
 }
 
+/* A figure of /proc/meminfo in bytes; -1 if it is not there */
+static long long meminfo(const char *name)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	long long kb = -1;
+	char line[128];
+
+	while (f && kb < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)))
+			sscanf(line + strlen(name), "%lld", &kb);
+	if (f)
+		fclose(f);
+	return kb < 0 ? -1 : kb * 1024;
+}
+
 /* From now on, new instances belong to @uid. Other permissions stay those of root. */
 static int as_user(int uid)
 {
@@ -371,6 +386,37 @@ TEST_F_TIMEOUT(many, memory_cgroup, 800)
 	ret = reap(pid);
 	EXPECT_EQ(0, ret);
 	rmdir(group);
+}
+
+/* An instance with ten files takes the same memory on each machine: none of it is per CPU. */
+TEST(memory_of_an_instance)
+{
+	enum { INSTANCES = 1000, FILES = 10 };
+	long long percpu, slab;
+	int ep[INSTANCES], fd[FILES];
+
+	ASSERT_EQ(0, allow_files(INSTANCES + 100));
+	for (int i = 0; i < FILES; i++)
+		fd[i] = eventfd(0, 0);
+	/* what the first instance of a user allocates for all */
+	ASSERT_LE(0, ep_create(BY_WAIT, O_CLOEXEC));
+	percpu = meminfo("Percpu:");
+	slab = meminfo("Slab:");
+	for (int i = 0; i < INSTANCES; i++) {
+		ep[i] = ep_create(BY_WAIT, O_CLOEXEC);
+		ASSERT_LE(0, ep[i]);
+		for (int j = 0; j < FILES; j++)
+			ASSERT_EQ(0, ep_add(BY_WAIT, ep[i], fd[j], EPOLLIN | EPOLLET));
+	}
+	for (int j = 0; j < FILES; j++)
+		ASSERT_EQ(0, eventfd_write(fd[j], 1));
+	percpu = meminfo("Percpu:") - percpu;
+	slab = meminfo("Slab:") - slab;
+	TH_LOG("an instance, its struct file and %d items: %lld bytes, %lld bytes per CPU", FILES,
+	       slab / INSTANCES, percpu / INSTANCES);
+	EXPECT_GE(64, percpu / INSTANCES);
+	for (int i = 0; i < INSTANCES; i++)
+		close(ep[i]);
 }
 
 TEST_HARNESS_MAIN

@@ -7,6 +7,7 @@
 #include "evpoll_threads.h"
 #include "evpoll_uring.h"
 
+#include <linux/userfaultfd.h>
 #include <sys/stat.h>
 
 #define SYSFS "/sys/module/evpoll"
@@ -112,6 +113,78 @@ TEST_F(module, busy_elsewhere)
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(-1, reap(pid));
 	EXPECT_EQ(0, unload());
+}
+
+/* A page that a write to it waits for: returns a userfaultfd, or -1. */
+static int waiting_page(void **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.range.start = (uintptr_t)*page;
+	reg.range.len = 4096;
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		return -1;
+	return fd;
+}
+
+static int fill_page(int fd, void *page)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, 4096 } };
+
+	return ioctl(fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+static _Atomic pid_t poll_tid;
+
+static void *poll_main(void *arg)
+{
+	poll_tid = syscall(SYS_gettid);
+	poll(arg, 1, -1);
+	return NULL;
+}
+
+/*
+ * And of one that is closed, while __fput() of a file that it watched has not begun: a task has
+ * dropped the last reference, and cannot return to user space. rmmod must not wait for that task,
+ * because nobody could kill the rmmod.
+ */
+TEST_F(module, busy_by_a_close_in_progress)
+{
+	struct uffd_msg msg;
+	struct pollfd *pfd;
+	pthread_t thread;
+	void *page;
+	int uffd, ep, p[2];
+
+	uffd = waiting_page(&page);
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd: %s", strerror(errno));
+	ASSERT_EQ(0, fill_page(uffd, page));
+	pfd = page;
+	ep = ep_create(BY_WAIT, O_CLOEXEC);
+	ASSERT_EQ(0, pipe(p));
+	ASSERT_EQ(0, ep_add(BY_WAIT, ep, p[0], EPOLLIN));
+	*pfd = (struct pollfd){ .fd = p[0], .events = POLLIN };
+	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_main, pfd));
+	/* poll(2) has read the array when it sleeps, and has a reference on the pipe. */
+	while (!poll_tid)
+		sched_yield();
+	ASSERT_TRUE(asleep(poll_tid));
+	close(p[0]);
+	ASSERT_EQ(0, madvise(page, 4096, MADV_DONTNEED));
+	ASSERT_EQ(0, put_byte(p[1]));
+	/* poll(2) drops its reference, and then writes to the page. */
+	ASSERT_EQ(sizeof(msg), read(uffd, &msg, sizeof(msg)));
+	close(ep);
+	EXPECT_ERRNO(EWOULDBLOCK, unload_once());
+	EXPECT_LE(1, number_in(SYSFS "/refcnt"));
+	ASSERT_EQ(0, fill_page(uffd, page));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, unload());
+	close(uffd);
 }
 
 /* And of one that an io_uring request still has */

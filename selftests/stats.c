@@ -261,6 +261,39 @@ TEST_F(stats, debugfs)
 	self->ep = ep_create(BY_WAIT, O_CLOEXEC);
 }
 
+/* debugfs names no process by a number that may belong to another one by now */
+TEST_F(stats, debugfs_of_a_process_that_ended)
+{
+	char comm[16], head[64];
+	int s[2], ep;
+	pid_t pid;
+
+	if (access(DEBUGFS, R_OK))
+		SKIP(return, "no " DEBUGFS);
+	snprintf(comm, sizeof(comm), "old%d", getpid());
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		pthread_setname_np(pthread_self(), comm);
+		ep = ep_create(BY_WAIT, O_CLOEXEC);
+		send_fd(s[0], ep);
+		/* until the parent has looked */
+		read(s[0], comm, 1);
+		_exit(0);
+	}
+	ep = recv_fd(s[1]);
+	ASSERT_LE(0, ep);
+	snprintf(head, sizeof(head), "instance: %d %s\n", pid, comm);
+	EXPECT_EQ(0, counter_in(DEBUGFS, head, "callbacks"));
+	ASSERT_EQ(0, put_byte(s[1]));
+	ASSERT_EQ(0, reap(pid));
+	EXPECT_EQ(-1, counter_in(DEBUGFS, head, "callbacks"));
+	snprintf(head, sizeof(head), "instance: 0 %s\n", comm);
+	EXPECT_EQ(0, counter_in(DEBUGFS, head, "callbacks"));
+	close(ep);
+}
+
 /* Module parameters: what a new instance has; open ones keep theirs. Put back afterwards. */
 FIXTURE(parameters) {
 	char before[4][32];

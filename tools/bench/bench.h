@@ -30,7 +30,7 @@
 
 #include "../../selftests/evpoll_uring.h"
 
-#define MAX_FILES 10000
+#define MAX_FILES 40000
 #define MAX_SIZES 9
 #define MAX_UNITS 2
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
