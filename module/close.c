@@ -32,16 +32,25 @@ static atomic_t evpoll_in_hook = ATOMIC_INIT(0);
 /* The file that evpoll_close_try() closes. The hook clears this when it sees that. */
 static struct file *evpoll_trial;
 
+static void evpoll_trial_end(void)
+{
+	atomic_inc(&evpoll_in_hook);
+	/* Pairs with READ_ONCE() in evpoll_close_try(). */
+	WRITE_ONCE(evpoll_trial, NULL);
+	/* Orders the store before wake_up_var() looks for sleepers. */
+	smp_mb();
+	wake_up_var(&evpoll_trial);
+	atomic_dec(&evpoll_in_hook);
+}
+
 /* The file may be watched, and its last reference is gone. */
 static noinline void evpoll_release_items(struct file *file)
 {
 	struct evpoll_item *item;
 	bool preempt_on;
 
-	/* Pairs with evpoll_close_try(). */
 	if (unlikely(file == READ_ONCE(evpoll_trial))) {
-		WRITE_ONCE(evpoll_trial, NULL);
-		wake_up_var(&evpoll_trial);
+		evpoll_trial_end();
 		return;
 	}
 	/*
@@ -122,9 +131,20 @@ static int evpoll_set_filter(char *name)
 	return error;
 }
 
-static const struct file_operations evpoll_trial_fops = {
-	.owner = THIS_MODULE,
-};
+/* All items are gone. A task that removed the last ones may still be in the hook. */
+void evpoll_close_exit(void)
+{
+	/*
+	 * On PREEMPT_RT such a task may sleep for a lock, and unregister_ftrace_function() does not
+	 * wait for sleepers. So poll the counter. The hook cannot wake this task at its end,
+	 * because a wakeup takes a lock itself.
+	 */
+	while (atomic_read(&evpoll_in_hook))
+		msleep(20);
+	/* Waits for all tasks in the hook. It fails only if ftrace itself has failed before. */
+	WARN_ON(unregister_ftrace_function(&evpoll_fput_ops));
+	ftrace_free_filter(&evpoll_fput_ops);
+}
 
 /*
  * Closes a file of our own, and refuses to load if the hook does not see it. With link-time
@@ -133,7 +153,8 @@ static const struct file_operations evpoll_trial_fops = {
  */
 static int evpoll_close_try(const char *name)
 {
-	struct file *file = anon_inode_getfile("[evpoll]", &evpoll_trial_fops, NULL, O_RDWR);
+	/* The file may live on after a failure, so its operations are not the module's. */
+	struct file *file = anon_inode_getfile("[evpoll]", &generic_ro_fops, NULL, O_RDONLY);
 	atomic_t *counter;
 	bool seen;
 
@@ -181,23 +202,9 @@ int evpoll_close_init(void)
 	return 0;
 
 err_register:
-	WARN_ON(unregister_ftrace_function(&evpoll_fput_ops));
+	evpoll_close_exit();
+	return error;
 err_filter:
 	ftrace_free_filter(&evpoll_fput_ops);
 	return error;
-}
-
-/* All items are gone. A task that removed the last ones may still be in the hook. */
-void evpoll_close_exit(void)
-{
-	/*
-	 * On PREEMPT_RT such a task may sleep for a lock, and unregister_ftrace_function() does not
-	 * wait for sleepers. So poll the counter. The hook cannot wake this task at its end,
-	 * because a wakeup takes a lock itself.
-	 */
-	while (atomic_read(&evpoll_in_hook))
-		msleep(20);
-	/* Waits for all tasks in the hook. It fails only if ftrace itself has failed before. */
-	WARN_ON(unregister_ftrace_function(&evpoll_fput_ops));
-	ftrace_free_filter(&evpoll_fput_ops);
 }

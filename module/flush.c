@@ -74,8 +74,8 @@ static int evpoll_flush_batch(struct evpoll *ep, enum evpoll_wakeup wakeup)
 }
 
 /*
- * The loop ends, because an item that it has moved cannot become pending again before a scan, and
- * the caller keeps scans away or does not care how long the list is.
+ * An item that has moved cannot become pending again before a scan takes it. A caller with the mutex
+ * keeps scans away. Else the loop ends because a scan takes much longer than a move.
  */
 void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {

@@ -44,8 +44,8 @@ static inline void evpoll_dequeue(struct evpoll_item *item)
 
 /*
  * Is any item pending? A no is exact under waiters.lock for an item that was added before the lock
- * was taken. An item that is added later does not have to be seen: the context that adds it
- * flushes, or has NAPI or a window flush, and that flush takes waiters.lock later.
+ * was taken. An item that is added later does not have to be seen: the context that adds it takes
+ * waiters.lock later and looks for sleepers, or has NAPI or a window do that.
  */
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {

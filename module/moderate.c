@@ -117,8 +117,12 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 	WRITE_ONCE(ep->params.coalesce_usecs, params->coalesce_usecs);
 	WRITE_ONCE(ep->params.coalesce_events, params->coalesce_events);
 	mutex_unlock(&ep->mtx);
-	/* End a window that was opened with the old parameters. */
+	/*
+	 * End a window that was opened with the old parameters. The next event opens a new one,
+	 * also if the items that the old one counted have been removed since.
+	 */
 	evpoll_disarm(ep);
+	atomic_set(&ep->window_events, 0);
 	evpoll_flush_all(ep, EVPOLL_WAKEUP);
 	return 0;
 }
@@ -201,6 +205,26 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 }
 
 /*
+ * The timer may still be armed for an older window. If it would fire too late for this one, which
+ * is shorter with EVPOLL_ADAPTIVE, arms it anew.
+ */
+static void evpoll_window_begin(struct evpoll *ep, u64 window_ns)
+{
+	u64 end = ktime_get_ns() + window_ns;
+
+	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
+	WRITE_ONCE(ep->window_end, end);
+	/*
+	 * data_race(): a wrong expiry costs an attempt, or a window that is as long as the old one.
+	 * Only the caller that has stopped the timer starts it, and takes over its reference.
+	 */
+	if (test_bit(EVPOLL_ARMED, &ep->state) &&
+	    data_race(hrtimer_get_expires_ns(&ep->timer)) > end &&
+	    hrtimer_try_to_cancel(&ep->timer) == 1)
+		hrtimer_start(&ep->timer, ns_to_ktime(end), HRTIMER_MODE_ABS_SOFT);
+}
+
+/*
  * An item has just become pending. Runs in any context but NMI, under the lock of the wait queue of
  * the watched file.
  */
@@ -218,9 +242,8 @@ void evpoll_moderate(struct evpoll *ep, u64 window_ns)
 			evpoll_waker_flush(ep, EVPOLL_WAKEUP, false);
 		return;
 	}
-	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
 	if (count == 1)
-		WRITE_ONCE(ep->window_end, ktime_get_ns() + window_ns);
+		evpoll_window_begin(ep, window_ns);
 
 	/* Pairs with smp_mb__after_atomic() in evpoll_timer() and evpoll_disarm(). */
 	if (test_and_set_bit(EVPOLL_ARMED, &ep->state))

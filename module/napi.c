@@ -41,13 +41,14 @@ static struct evpoll_napi __percpu *evpoll_napis;
 
 /*
  * A softirq that is raised in process context waits for the next interrupt, so make one. It comes
- * as soon as the caller enables interrupts.
+ * as soon as the caller enables interrupts, or with the next tick on a machine that cannot
+ * interrupt itself.
  */
 static void evpoll_napi_kick(struct irq_work *kick)
 {
 	struct evpoll_napi *en = container_of(kick, struct evpoll_napi, kick);
 
-	if (in_hardirq()) {
+	if (in_hardirq() || irqs_disabled()) {
 		napi_schedule(&en->napi);
 		return;
 	}
@@ -114,16 +115,13 @@ void evpoll_waker_flush(struct evpoll *ep, enum evpoll_wakeup wakeup, bool count
 }
 
 /*
- * Are items pending that no window holds back? EVPOLL_ADAPTIVE decides for each event whether it
- * has a window, so there none holds back an item from a turn.
+ * May an open window hold back items? EVPOLL_ADAPTIVE decides for each event whether it has a
+ * window, so there no item may wait.
  */
-static bool evpoll_napi_is_due(const struct evpoll *ep)
+static bool evpoll_napi_in_window(const struct evpoll *ep)
 {
-	if (!evpoll_is_pending(ep))
-		return false;
-	return !READ_ONCE(ep->params.coalesce_usecs) || test_bit(EVPOLL_DUE, &ep->state) ||
-	       !test_bit(EVPOLL_ARMED, &ep->state) ||
-	       (READ_ONCE(ep->params.flags) & EVPOLL_ADAPTIVE);
+	return READ_ONCE(ep->params.coalesce_usecs) && test_bit(EVPOLL_ARMED, &ep->state) &&
+	       !(READ_ONCE(ep->params.flags) & EVPOLL_ADAPTIVE);
 }
 
 /* Moves up to @budget items and wakes one waiter at most. Returns how many moved. */
@@ -133,17 +131,26 @@ static int evpoll_napi_flush(struct evpoll *ep, int budget)
 	int moved = 0;
 
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	if (evpoll_napi_is_due(ep)) {
-		/* Clear it first, because an event may set it again from now on. */
-		clear_bit(EVPOLL_DUE, &ep->state);
+	/* Clear the bit before the flush, because an event may set it again from then on. */
+	if (test_and_clear_bit(EVPOLL_DUE, &ep->state) || !evpoll_napi_in_window(ep)) {
+		if (atomic_read(&ep->window_events))
+			atomic_set(&ep->window_events, 0);
 		moved = evpoll_flush_locked(ep, budget, EVPOLL_WAKEUP);
-		if (moved == budget)
-			set_bit(EVPOLL_DUE, &ep->state);
 	}
+	if (moved == budget && evpoll_is_pending(ep))
+		set_bit(EVPOLL_DUE, &ep->state);
 	evpoll_count(ep, counts.polls, 1);
 	evpoll_count(ep, counts.exhausted, moved == budget);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	return moved;
+}
+
+/* Is there something to do for a turn? */
+static bool evpoll_napi_is_due(const struct evpoll *ep)
+{
+	if (test_bit(EVPOLL_POLLERS, &ep->state) || test_bit(EVPOLL_DUE, &ep->state))
+		return true;
+	return evpoll_is_pending(ep) && !evpoll_napi_in_window(ep);
 }
 
 /*
@@ -162,7 +169,7 @@ static int evpoll_napi_turn(struct evpoll_napi *en, struct evpoll *ep, int budge
 		evpoll_fifo_add(&en->tail, &ep->scheduled);
 	} else if (atomic_long_dec_and_test(&ep->refs)) {
 		evpoll_free(ep);
-	} else if (evpoll_napi_is_due(ep) || test_bit(EVPOLL_POLLERS, &ep->state)) {
+	} else if (evpoll_napi_is_due(ep)) {
 		/*
 		 * This came while the bit was set, so its context left it to this turn. The
 		 * full barrier of the decrement pairs with those before the check of the bit, see

@@ -11,7 +11,7 @@
  * holds nest_mutex from the check until its item is in the graph. Otherwise two ADDs could together
  * build what neither may build alone. Items may be removed at any time, which only makes the graph
  * smaller. All users share nest_mutex, so its holder waits for nothing that a user can hold up: no
- * mutex of an instance, and no ->poll of a file.
+ * mutex of an instance, and no ->poll of a file. It does allocate memory.
  *
  * A walk down goes through the trees of items, one file at a time, with a reference on the file or
  * on the instance. A link to an instance that is being closed counts, because it carries wakeups

@@ -75,6 +75,12 @@ __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth)
 	bool ready;
 
 	poll_wait(file, &ep->pollers, pt);
+	/*
+	 * Orders the poller's wait entry before the check of the pending queue in
+	 * evpoll_scan_start(). Pairs with xchg() in evpoll_fifo_add(): either that check sees the
+	 * item, or evpoll_waker_flush() sees the poller.
+	 */
+	smp_mb();
 	mutex_lock_nested(&ep->mtx, depth);
 	evpoll_scan_start(ep);
 	ready = evpoll_has_event(ep, depth + 1);

@@ -55,6 +55,44 @@ TEST_F(window, sleeper_waits)
 	EXPECT_EQ(0, stats.inline_flushes);
 }
 
+/* SET_PARAMS begins a new window, also if the file whose event opened the old one is gone */
+TEST_F(window, removed_opener)
+{
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 2, EPOLLIN));
+	ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+	ASSERT_EQ(0, ep_del(BY_WAIT, self->ep, self->fd[0]));
+	ASSERT_EQ(0, set_window(self->ep, SHORT_US, 0));
+	ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
+	ASSERT_EQ(0, burst(variant->context, &self->fd[1], 1));
+	EXPECT_EQ(1, reader_join(&self->reader));
+	ASSERT_EQ(0, line_read(self->fd[1], &self->event));
+	/* not when the old window would have ended, which is LONG_US after its first event */
+	EXPECT_GT(self->event.first_ns + LONG_US * USEC / 2, self->reader.first_ns);
+}
+
+/* A short adaptive window ends in time, although the timer is armed for a long one before it */
+TEST_F(window, shorter_than_the_last)
+{
+	struct evpoll_params params = {
+		.flags = EVPOLL_ADAPTIVE, .coalesce_usecs = LONG_US,
+	};
+
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 1, EPOLLIN | EPOLLET));
+	ASSERT_EQ(0, ioctl(self->ep, EVPOLL_IOC_SET_PARAMS, &params));
+	/* The windows become shorter with each of these, because the events come fast. */
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+		ASSERT_TRUE(queued_become(self->ep, i + 1));
+		ASSERT_EQ(1, ep_wait(BY_WAIT, self->ep, self->ev, 16, 0));
+		ASSERT_EQ(0, line_read(self->fd[0], &self->event));
+	}
+	ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
+	ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+	EXPECT_EQ(1, reader_join(&self->reader));
+	ASSERT_EQ(0, line_read(self->fd[0], &self->event));
+	EXPECT_GT(self->event.first_ns + LONG_US * USEC / 2, self->reader.first_ns);
+}
+
 /*
  * What comes in the window is one wakeup, even if it comes one by one. In the order of the events
  * if they are of one CPU.

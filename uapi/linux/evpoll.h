@@ -174,8 +174,7 @@ struct evpoll_params {
  *	Slot n counts times of 2^n to 2^(n+1) - 1 ns. Slot 0 also counts 0 ns, and the last slot
  *	counts all longer times
  *
- * Each CPU has its own counters. A read adds them up without a lock, so the sums agree with each
- * other only while nothing happens.
+ * A read takes no lock, so the counters agree with each other only while nothing happens.
  */
 struct evpoll_stats {
 	__u64 callbacks;
