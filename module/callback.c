@@ -60,15 +60,18 @@ static noinline bool evpoll_wake_at_once(struct evpoll_item *item, bool queued, 
 
 /*
  * An event for an item that is queued already. An edge-triggered poller wants to hear of each
- * event. If the item is pending, the flush will wake pollers. Checking without pollers.lock is
- * safe: a poller queues itself before it scans, and the smp_mb() in evpoll_scan_take() orders that
- * scan against test_and_set_bit() in evpoll_queue_event().
+ * event. If the item is pending, the flush will wake pollers.
  */
 static noinline void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
 {
 	struct evpoll *ep = evpoll_of(item);
 
 	atomic64_inc(&ep->repeated);
+	/*
+	 * Checking without pollers.lock is safe: a poller queues itself before it scans, and the
+	 * smp_mb() in evpoll_scan_take() orders that scan against test_and_set_bit() in
+	 * evpoll_queue_event().
+	 */
 	if (!waitqueue_active(&ep->pollers) || test_bit(EVPOLL_PENDING, &item->state))
 		return;
 	if (uring)

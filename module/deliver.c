@@ -30,7 +30,7 @@ static void evpoll_count_latency(struct evpoll *ep, u64 queued_ns)
 	u64 ns = ktime_get_ns() - queued_ns;
 	int slot = ns ? min(ilog2(ns), EVPOLL_LATENCY_SLOTS - 1) : 0;
 
-	evpoll_count(ep, latency[slot], 1);
+	evpoll_count(&ep->latency[slot], 1);
 }
 
 /* Returns false if @to cannot be written. The caller has checked it with access_ok(). */
@@ -76,7 +76,7 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 
 	revents = evpoll_scan_poll(item, pt, 1);
 	if (!revents) {
-		evpoll_count(evpoll_of(item), spurious, 1);
+		evpoll_count(&evpoll_of(item)->spurious, 1);
 		evpoll_fput(file);
 		return 0;
 	}
@@ -163,8 +163,8 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 		cond_resched();
 	}
 	evpoll_scan_end(ep);
-	evpoll_count(ep, reads, 1);
-	evpoll_count(ep, delivered, done);
+	evpoll_count(&ep->reads, 1);
+	evpoll_count(&ep->delivered, done);
 	mutex_unlock(&ep->mtx);
 	return !done && fault ? -EFAULT : done;
 }

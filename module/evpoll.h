@@ -293,7 +293,7 @@ struct evpoll_counts {
 enum {
 	/* The timer of the window is queued, and has a reference on the instance. */
 	EVPOLL_ARMED,
-	/* The window is over, and NAPI moves what it has collected. Without a window: no meaning. */
+	/* The window is over, and NAPI moves what it has collected. No meaning without window. */
 	EVPOLL_DUE,
 	/*
 	 * An event came while the instance had pollers, and nobody has woken these for it yet.

@@ -74,8 +74,8 @@ static int evpoll_flush_batch(struct evpoll *ep, enum evpoll_wakeup wakeup)
 }
 
 /*
- * An item that has moved cannot become pending again before a scan takes it. A caller with the mutex
- * keeps scans away. Else the loop ends because a scan takes much longer than a move.
+ * An item that has moved cannot become pending again before a scan takes it. A caller with the
+ * mutex keeps scans away. Else the loop ends because a scan takes much longer than a move.
  */
 void evpoll_flush_all(struct evpoll *ep, enum evpoll_wakeup wakeup)
 {
@@ -103,7 +103,7 @@ void evpoll_dequeue_queued(struct evpoll_item *item)
 		spin_unlock_irq(&ep->waiters.lock);
 		if (!pending)
 			break;
-		/* No single item can leave the middle of a lock-free queue: flush what is before. */
+		/* No single item can leave the middle of the queue: flush what is before it. */
 		evpoll_flush_batch(ep, EVPOLL_WAKEUP);
 		evpoll_cond_resched();
 	}

@@ -198,7 +198,7 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 	 */
 	smp_mb__after_atomic();
 	trace_evpoll_window_end(ep);
-	evpoll_count(ep, timer_flushes, 1);
+	evpoll_count(&ep->timer_flushes, 1);
 	evpoll_window_flush(ep);
 	evpoll_put(ep);
 	return HRTIMER_NORESTART;
@@ -211,16 +211,16 @@ static enum hrtimer_restart evpoll_timer(struct hrtimer *timer)
 static void evpoll_window_begin(struct evpoll *ep, u64 window_ns)
 {
 	u64 end = ktime_get_ns() + window_ns;
+	s64 expires;
 
 	/* Pairs with READ_ONCE() in evpoll_timer_is_early(). */
 	WRITE_ONCE(ep->window_end, end);
-	/*
-	 * data_race(): a wrong expiry costs an attempt, or a window that is as long as the old one.
-	 * Only the caller that has stopped the timer starts it, and takes over its reference.
-	 */
-	if (test_bit(EVPOLL_ARMED, &ep->state) &&
-	    data_race(hrtimer_get_expires_ns(&ep->timer)) > end &&
-	    hrtimer_try_to_cancel(&ep->timer) == 1)
+	if (!test_bit(EVPOLL_ARMED, &ep->state))
+		return;
+	/* data_race(): a wrong expiry costs an attempt, or a window as long as the old one. */
+	expires = data_race(hrtimer_get_expires_ns(&ep->timer));
+	/* Only the caller that has stopped the timer starts it, and takes over its reference. */
+	if (expires > (s64)end && hrtimer_try_to_cancel(&ep->timer) == 1)
 		hrtimer_start(&ep->timer, ns_to_ktime(end), HRTIMER_MODE_ABS_SOFT);
 }
 

@@ -5,9 +5,9 @@
  * tracepoint napi:napi_poll shows both, and net.core.netdev_budget and netdev_budget_usecs bound
  * both. One NAPI poll moves at most 64 items, NAPI's weight.
  *
- * NAPI also wakes the pollers of an instance, because a wake callback may not (evpoll.h). Their wait
- * functions may run wake callbacks of evpoll, which schedule NAPI again. So a chain of wakeups, even
- * one that never ends, is a number of NAPI polls, and NAPI's budgets bound it.
+ * NAPI also wakes the pollers of an instance, because a wake callback may not (evpoll.h). Their
+ * wait functions may run wake callbacks of evpoll, which schedule NAPI again. So a chain of
+ * wakeups, even one that never ends, is a number of NAPI polls, and NAPI's budgets bound it.
  */
 #include <linux/irq_work.h>
 #include <linux/netdevice.h>
@@ -102,9 +102,11 @@ void evpoll_waker_flush(struct evpoll *ep, enum evpoll_wakeup wakeup, bool count
 	bool rest = false;
 
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	evpoll_count(ep, waker_flushes, count);
-	if (waitqueue_active(&ep->waiters) || waitqueue_active(&ep->pollers)) {
+	evpoll_count(&ep->waker_flushes, count);
+	/* Pollers: pairs with smp_mb() in evpoll_poll_nested(). Waiters: the lock is held. */
+	if (waitqueue_active(&ep->pollers) || waitqueue_active(&ep->waiters)) {
 		evpoll_flush_locked(ep, EVPOLL_FLUSH_BATCH, wakeup);
+		/* The lock of the waiters is held. */
 		rest = evpoll_is_pending(ep) && waitqueue_active(&ep->waiters);
 	}
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
@@ -139,8 +141,8 @@ static int evpoll_napi_flush(struct evpoll *ep, int budget)
 	}
 	if (moved == budget && evpoll_is_pending(ep))
 		set_bit(EVPOLL_DUE, &ep->state);
-	evpoll_count(ep, counts.polls, 1);
-	evpoll_count(ep, counts.exhausted, moved == budget);
+	evpoll_count(&ep->counts.polls, 1);
+	evpoll_count(&ep->counts.exhausted, moved == budget);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	return moved;
 }

@@ -9,8 +9,8 @@
 #include "poll.h"
 
 /*
- * ADD where evpoll_nest_is_needed(): checks the graph of instances, and adds the item to it. Returns
- * the item, which is on no wait queue yet, or an error. Caller holds the mutex of @ep.
+ * ADD where evpoll_nest_is_needed(): checks the graph of instances, and adds the item to it.
+ * Returns the item, which is on no wait queue yet, or an error. Caller holds the mutex of @ep.
  */
 struct evpoll_item *evpoll_nest_add(struct evpoll *ep, struct file *file,
 				    const struct evpoll_ctl *ctl);

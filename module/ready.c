@@ -74,7 +74,7 @@ void evpoll_queue_direct(struct evpoll_item *item, __poll_t uring, enum evpoll_w
 
 	evpoll_stamp(item);
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	evpoll_count(ep, counts.direct, 1);
+	evpoll_count(&ep->counts.direct, 1);
 	evpoll_make_ready(item, true, uring, wakeup);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 }
@@ -93,8 +93,8 @@ bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
 	if (queued)
 		evpoll_stamp(item);
 	spin_lock_irqsave(&ep->waiters.lock, flags);
-	evpoll_count(ep, counts.callbacks, 1);
-	evpoll_count(ep, counts.queued, queued);
+	evpoll_count(&ep->counts.callbacks, 1);
+	evpoll_count(&ep->counts.queued, queued);
 	waiter = evpoll_make_ready(item, queued, uring, wakeup);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	return waiter;

@@ -57,12 +57,15 @@ static inline bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wake
 
 /*
  * An item became ready: if the instance has pollers, notes that they must be woken. Caller holds
- * waiters.lock. Checking without pollers.lock is safe: a poller queues itself before it scans, and
- * the scan takes the lock that is held here.
+ * waiters.lock.
  */
 static inline void evpoll_mark_pollers(struct evpoll *ep, __poll_t uring)
 {
 	lockdep_assert_held(&ep->waiters.lock);
+	/*
+	 * Checking without pollers.lock is safe: a poller queues itself before it scans, and the
+	 * scan takes the lock that is held here.
+	 */
 	if (!waitqueue_active(&ep->pollers))
 		return;
 	if (uring)

@@ -48,7 +48,10 @@ void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 		sum->latency[i] = READ_ONCE(latency[i]);
 }
 
-/* Few instances measure latency, so its counters are allocated for these. Caller holds the mutex. */
+/*
+ * Few instances measure latency, so only these have the counters. Caller holds the mutex, or is the
+ * only one that has the instance.
+ */
 int evpoll_latency_on(struct evpoll *ep)
 {
 	u64 *latency;

@@ -10,11 +10,11 @@
 struct seq_file;
 
 /*
- * Adds @n to a counter of struct evpoll. Caller holds the lock of the counter. data_race(), because
+ * Adds @n to a counter of an instance. Caller holds the lock of the counter. data_race(), because
  * READ_ONCE() in evpoll_stats_sum() takes no lock. The compiler can make one instruction of it,
  * which it does not for WRITE_ONCE().
  */
-#define evpoll_count(ep, counter, n) data_race((ep)->counter += (n))
+#define evpoll_count(counter, n) data_race(*(counter) += (n))
 
 /* EVPOLL_IOC_GET_STATS: the counters of the instance. */
 void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum);

@@ -78,7 +78,7 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 	woken = default_wake_function(wait, mode, sync, key);
 	if (woken) {
 		trace_evpoll_wakeup(waiter->ep, wait->private);
-		evpoll_count(waiter->ep, counts.wakeups, 1);
+		evpoll_count(&waiter->ep->counts.wakeups, 1);
 	}
 
 	/* Pairs with list_empty_careful() in finish_wait(). */

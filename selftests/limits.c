@@ -36,7 +36,7 @@ FIXTURE_TEARDOWN_PARENT(limits)
 }
 
 /* A figure of /proc/meminfo in bytes; -1 if it is not there */
-static long long meminfo(const char *name)
+static long long memory_figure(const char *name)
 {
 	FILE *f = fopen("/proc/meminfo", "r");
 	long long kb = -1;
@@ -400,8 +400,8 @@ TEST(memory_of_an_instance)
 		fd[i] = eventfd(0, 0);
 	/* what the first instance of a user allocates for all */
 	ASSERT_LE(0, ep_create(BY_WAIT, O_CLOEXEC));
-	percpu = meminfo("Percpu:");
-	slab = meminfo("Slab:");
+	percpu = memory_figure("Percpu:");
+	slab = memory_figure("Slab:");
 	for (int i = 0; i < INSTANCES; i++) {
 		ep[i] = ep_create(BY_WAIT, O_CLOEXEC);
 		ASSERT_LE(0, ep[i]);
@@ -410,8 +410,8 @@ TEST(memory_of_an_instance)
 	}
 	for (int j = 0; j < FILES; j++)
 		ASSERT_EQ(0, eventfd_write(fd[j], 1));
-	percpu = meminfo("Percpu:") - percpu;
-	slab = meminfo("Slab:") - slab;
+	percpu = memory_figure("Percpu:") - percpu;
+	slab = memory_figure("Slab:") - slab;
 	TH_LOG("an instance, its struct file and %d items: %lld bytes, %lld bytes per CPU", FILES,
 	       slab / INSTANCES, percpu / INSTANCES);
 	EXPECT_GE(64, percpu / INSTANCES);

@@ -215,7 +215,9 @@ static bool uring_ends(struct uring *u, int ep, int wr)
 
 	if (uring_poll(u, ep, POLLIN, true, 1) || uring_poll(u, ep, POLLIN, true, 2))
 		return false;
-	if (put_byte(wr) || syscall(SYS_io_uring_enter, u->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0))
+	/* Sleeps until one completes. */
+	if (put_byte(wr) ||
+	    syscall(SYS_io_uring_enter, u->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0))
 		return false;
 	/* 6.1 fills the ring once. */
 	do {

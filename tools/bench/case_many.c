@@ -42,8 +42,8 @@ static void some_run(struct set *set)
 }
 
 /*
- * What others pay: somebody's instance collects events in a window, and this write is the event that
- * completes it. epoll has no window: there the others are ready.
+ * What others pay: somebody's instance collects events in a window, and this write is the event
+ * that completes it. epoll has no window: there the others are ready.
  */
 static void stranger_setup(struct set *set)
 {

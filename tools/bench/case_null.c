@@ -92,7 +92,7 @@ const struct bench_case cases_null[] = {
 	  .by = NONE, .n = { 1 }, .setup = null_open, .run = read_run, .teardown = null_close },
 	{ .name = "ioctl-refused", .what = "ioctl() of /dev/null, which has none",
 	  .by = NONE, .n = { 1 }, .setup = null_open, .run = ioctl_run, .teardown = null_close },
-	{ .name = "open-close-null", .what = "/dev/null opened and closed: the path, and what the VFS does",
+	{ .name = "open-close-null", .what = "/dev/null opened and closed",
 	  .by = NONE, .n = { 1 }, .run = open_close_run },
 	{ .name = "eventfd", .what = "write() and read() of an eventfd that nobody watches",
 	  .by = NONE, .n = { 1 }, .run = eventfd_run },
