@@ -1,12 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kernel-build.sh NAME: build Debian's newest kernel source in out/kernels/NAME. The configuration is
-# qemu/configs/NAME.config, and the variables for make are in NAME.make, if that exists. The script
-# builds the kernel again when the source, the compiler or one of these files has changed.
+# kernel-build.sh NAME: build a kernel in out/kernels/NAME from Debian's newest kernel source, or
+# from the version that the configuration names. The configuration is qemu/configs/NAME.config, and
+# the variables for make are in NAME.make, if that exists. The script builds the kernel again when
+# the source, the compiler or one of these files has changed.
 . "$(dirname "$0")/lib.sh"
 
-version=7.3
 name=${1:?usage: kernel-build.sh NAME}
+config=$top/qemu/configs/$name.config
+version=$(sed -n 's/^# linux-source: //p' "$config")
+version=${version:-7.3}
 dir=$out/kernels/$name
 build=$dir/build
 source=$out/source/linux-source-$version
@@ -15,7 +18,7 @@ one_at_a_time
 sh "$shared/setup.sh" debug
 sh "$shared/source.sh" "$version"
 
-fragments="$top/qemu/configs/base.config $top/selftests/config $top/qemu/configs/$name.config"
+fragments="$top/qemu/configs/base.config $top/selftests/config $config"
 variables=$(grep -s '^[A-Z]' "$top/qemu/configs/$name.make" || true)
 # shellcheck disable=SC2086 # a list
 key=$({ cat $fragments; echo "$variables"; gcc --version; stat -c '%s %Y' "$source.tar.xz"; } | sha256sum)
@@ -38,10 +41,15 @@ cat $fragments > "$dir/fragment"
 quietly kernel-build.log make -C "$source" O="$build" KCONFIG_ALLCONFIG="$dir/fragment" allnoconfig ||
 	die "cannot configure linux-$version: $error"
 
-# kconfig silently drops an option whose dependencies are missing, so check each of them.
+# kconfig silently drops an option whose dependencies are missing, and sets one that another option
+# selects. So check each of them.
 grep '^CONFIG' "$dir/fragment" | while read -r option; do
 	grep -qxF "$option" "$build/.config" ||
 		die "linux-$version drops $option: its dependencies are missing in qemu/configs and selftests/config"
+done
+sed -n 's/^# \(CONFIG[A-Z0-9_]*\) is not set$/\1/p' "$dir/fragment" | while read -r option; do
+	! grep -q "^$option=" "$build/.config" ||
+		die "linux-$version sets $option: an option in qemu/configs or selftests/config selects it"
 done
 
 # The build takes minutes, so print a line for every 250 steps.

@@ -20,8 +20,9 @@ case $name in
 6.1)		flavour=cloud-amd64 ;;
 6.12)		flavour=6.12-cloud-amd64 ;;
 6.12-rt)	flavour=6.12-rt-amd64 ;;
-debug | kcsan)	exec sh "$shared/kernel-build.sh" "$name" ;;
-*)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug kcsan; give a kernel of your own with KERNEL= and KDIR=" ;;
+debug | kcsan | none)
+		exec sh "$shared/kernel-build.sh" "$name" ;;
+*)		die "no kernel is called '$name': KERNELS= takes 6.1 6.12 6.12-rt debug kcsan none; give a kernel of your own with KERNEL= and KDIR=" ;;
 esac
 
 one_at_a_time
