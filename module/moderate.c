@@ -218,7 +218,7 @@ static void evpoll_window_begin(struct evpoll *ep, u64 window_ns)
 	if (!test_bit(EVPOLL_ARMED, &ep->state))
 		return;
 	/* data_race(): a wrong expiry costs an attempt, or a window as long as the old one. */
-	expires = data_race(hrtimer_get_expires_ns(&ep->timer));
+	expires = ktime_to_ns(data_race(hrtimer_get_expires(&ep->timer)));
 	/* Only the caller that has stopped the timer starts it, and takes over its reference. */
 	if (expires > (s64)end && hrtimer_try_to_cancel(&ep->timer) == 1)
 		hrtimer_start(&ep->timer, ns_to_ktime(end), HRTIMER_MODE_ABS_SOFT);
