@@ -4,10 +4,10 @@
  * is open; afterwards nothing of the module is left, and files that were watched go on.
  * EVPOLL_KO says where the module is.
  */
+#include "evpoll_fault.h"
 #include "evpoll_threads.h"
 #include "evpoll_uring.h"
 
-#include <linux/userfaultfd.h>
 #include <sys/stat.h>
 
 #define SYSFS "/sys/module/evpoll"
@@ -115,28 +115,6 @@ TEST_F(module, busy_elsewhere)
 	EXPECT_EQ(0, unload());
 }
 
-/* A page that a write to it waits for: returns a userfaultfd, or -1. */
-static int waiting_page(void **page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (uintptr_t)*page;
-	reg.range.len = 4096;
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -1;
-	return fd;
-}
-
-static int fill_page(int fd, void *page)
-{
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, 4096 } };
-
-	return ioctl(fd, UFFDIO_ZEROPAGE, &zero);
-}
-
 static _Atomic pid_t poll_tid;
 
 static void *poll_main(void *arg)
@@ -153,7 +131,6 @@ static void *poll_main(void *arg)
  */
 TEST_F(module, busy_by_a_close_in_progress)
 {
-	struct uffd_msg msg;
 	struct pollfd *pfd;
 	pthread_t thread;
 	void *page;
@@ -177,7 +154,7 @@ TEST_F(module, busy_by_a_close_in_progress)
 	ASSERT_EQ(0, madvise(page, 4096, MADV_DONTNEED));
 	ASSERT_EQ(0, put_byte(p[1]));
 	/* poll(2) drops its reference, and then writes to the page. */
-	ASSERT_EQ(sizeof(msg), read(uffd, &msg, sizeof(msg)));
+	ASSERT_EQ(0, page_is_wanted(uffd));
 	close(ep);
 	EXPECT_ERRNO(EWOULDBLOCK, unload_once());
 	EXPECT_LE(1, number_in(SYSFS "/refcnt"));

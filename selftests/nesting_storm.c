@@ -4,6 +4,7 @@
  * storms, and all of it while instances and files are closed. fs/eventpoll.c bounds what one
  * event may wake (reverse_path_check); the same steps must be refused at the same place.
  */
+#include "evpoll_fault.h"
 #include "evpoll_threads.h"
 #include "evpoll_uring.h"
 
@@ -431,6 +432,75 @@ TEST_F(storm, waves_through_many_paths)
 	for (int i = 0; i < 64; i++) {
 		EXPECT_EQ(EPOLLIN, ep_mask(variant->by, w.top[i], mid, SOON));
 	}
+}
+
+struct stuck {
+	int inner;
+	int outer;
+	void *page;
+	_Atomic pid_t tid;
+	_Atomic int failed;
+};
+
+/* Holds the mutex of the inner instance, until the page is there that its event goes to. */
+static void *stuck_reader(void *arg)
+{
+	struct stuck *stuck = arg;
+
+	if (ep_wait(BY_WAIT, stuck->inner, stuck->page, 1, SOON) != 1)
+		stuck->failed++;
+	return NULL;
+}
+
+/* Polls the inner instance, and so waits for its mutex. */
+static void *stuck_adder(void *arg)
+{
+	struct stuck *stuck = arg;
+
+	stuck->tid = syscall(SYS_gettid);
+	if (ep_add(BY_WAIT, stuck->outer, stuck->inner, EPOLLIN))
+		stuck->failed++;
+	return NULL;
+}
+
+/*
+ * All users share the lock of an ADD that nests. The ADD of one must not keep it while his file does
+ * not answer. epoll does that, so the test is for evpoll alone.
+ */
+TEST(nest_beside_a_file_that_does_not_answer)
+{
+	int inner, outer, e = eventfd(1, 0);
+	struct stuck stuck = {};
+	pthread_t reader, adder;
+	int uffd;
+
+	uffd = waiting_page(&stuck.page);
+	if (uffd < 0)
+		SKIP(return, "no userfaultfd: %s", strerror(errno));
+	stuck.inner = ep_create(BY_WAIT, O_CLOEXEC);
+	stuck.outer = ep_create(BY_WAIT, O_CLOEXEC);
+	ASSERT_EQ(0, ep_add(BY_WAIT, stuck.inner, e, EPOLLIN));
+	ASSERT_EQ(0, pthread_create(&reader, NULL, stuck_reader, &stuck));
+	ASSERT_EQ(0, page_is_wanted(uffd));
+	ASSERT_EQ(0, pthread_create(&adder, NULL, stuck_adder, &stuck));
+	while (!stuck.tid)
+		sched_yield();
+	/* in mutex_lock() */
+	ASSERT_TRUE(is_in(stuck.tid, 'D'));
+
+	inner = ep_create(BY_WAIT, O_CLOEXEC);
+	outer = ep_create(BY_WAIT, O_CLOEXEC);
+	EXPECT_EQ(0, ep_add(BY_WAIT, outer, inner, EPOLLIN));
+	EXPECT_EQ(0, ep_add(BY_WAIT, inner, e, EPOLLIN));
+	EXPECT_EQ(EPOLLIN, ep_mask(BY_WAIT, outer, inner, SOON));
+
+	ASSERT_EQ(0, fill_page(uffd, stuck.page));
+	pthread_join(reader, NULL);
+	pthread_join(adder, NULL);
+	EXPECT_EQ(0, stuck.failed);
+	/* the graph has what was added without the lock held to the end */
+	EXPECT_ERRNO(ELOOP, ep_add(BY_WAIT, stuck.inner, stuck.outer, EPOLLIN));
+	close(uffd);
 }
 
 TEST_HARNESS_MAIN
