@@ -3,6 +3,8 @@
  * Polling: the items of an instance for its scans, and the instance itself for poll(2), select(2),
  * epoll(7), io_uring and instances that watch it.
  */
+#include <linux/sched/signal.h>
+
 #include "file.h"
 #include "poll.h"
 #include "scan.h"
@@ -62,7 +64,8 @@ void evpoll_repoll_ready(struct evpoll *ep)
 
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	while (evpoll_poll_next(ep, true, 1, &ready))
+	/* There may be millions of them, and a signal ends the wait anyway. */
+	while (!signal_pending(current) && evpoll_poll_next(ep, true, 1, &ready))
 		;
 	evpoll_scan_end(ep);
 	mutex_unlock(&ep->mtx);

@@ -16,7 +16,7 @@ __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 /* Called by evpoll_scan_poll() only: the second poll of a level-triggered item without an event. */
 __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth);
 
-/* Polls all ready items. Only those that have an event now stay on the ready list. */
+/* Polls all ready items, up to a signal. Of these only those with an event now stay ready. */
 void evpoll_repoll_ready(struct evpoll *ep);
 
 /*
