@@ -285,6 +285,8 @@ static int call_params(FIXTURE_DATA(fault) *self)
 
 	if (ioctl(self->ep, EVPOLL_IOC_GET_PARAMS, &params))
 		return -1;
+	/* The first time it allocates the counters. */
+	params.flags = EVPOLL_LATENCY;
 	return set_params(self->ep, &params);
 }
 
