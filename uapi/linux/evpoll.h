@@ -117,7 +117,10 @@ struct evpoll_wait {
 	struct evpoll_ctlv ctlv;
 };
 
-/* Each wake callback wakes a waiter itself, as epoll's does: no pending list, NAPI or window. */
+/*
+ * Each wake callback wakes a waiter itself, as epoll's does: no pending queue and no window. NAPI
+ * wakes those who poll the instance, in this mode too.
+ */
 #define EVPOLL_UNBATCHED	(1U << 0)
 /*
  * Use a window only if 8 events are expected in coalesce_usecs; it is as long as they should take.
@@ -138,7 +141,8 @@ struct evpoll_wait {
  * @coalesce_events: end the window and wake at once when this many events are pending, up to
  *	2^31 - 1; 0 is no such limit. As rx-frames of ethtool -C
  *
- * EVPOLL_IOC_SET_PARAMS sets all of them for later events, and flushes what is pending. A new
+ * EVPOLL_IOC_SET_PARAMS sets all of them for later events, and flushes what is pending. It may fail
+ * with ENOMEM when it sets EVPOLL_LATENCY for the first time; then nothing changes. A new
  * instance takes its values from the parameters of the module. A value out of its range, or a time
  * above KTIME_MAX (2^63 - 1 ns), is EINVAL, and then nothing changes.
  *
@@ -161,7 +165,7 @@ struct evpoll_params {
  * @callbacks: wake callbacks for events in the mask of an item
  * @queued: wake callbacks that made an item pending or ready. In the others of @callbacks the item
  *	was pending or ready already
- * @polls: turns that the instance had in NAPI polls
+ * @polls: turns that the instance had in NAPI polls, to flush or to wake those who poll it
  * @exhausted: turns that used up the budget
  * @inline_flushes: events that a wake callback in process context made ready itself, without NAPI
  *	and without a window
