@@ -66,8 +66,9 @@
  *                          deliver.c    copies the event to user memory         mtx
  *
  * The left branch runs in the wake callback itself, so the queue lock is held there up to ready.c.
- * So does the middle branch for the event that completes coalesce_events. For others the timer runs
- * it. A callback and the timer move 64 items at most, and leave the rest to NAPI.
+ * So does the middle branch for an event in process context that completes coalesce_events. For one
+ * in an interrupt NAPI runs it, and else the timer. A callback and the timer move 64 items at most,
+ * and leave the rest to NAPI.
  *
  * Three kinds of events skip the pending queue. With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED, callback.c
  * calls ready.c. In process context, without a window and with nothing else pending, pending.c
