@@ -98,6 +98,7 @@ enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, FLAVOURS };
  * @open: both are open
  * @flavour: settings of the evpoll side
  * @nests: it has watched a twin
+ * @watched: a twin has watched it
  * @exclusive: it has had an item with EPOLLEXCLUSIVE
  * @shuffled: something came between the two halves of a look, and the orders differ since
  */
@@ -106,6 +107,7 @@ struct twin {
 	bool open;
 	enum flavour flavour;
 	bool nests;
+	bool watched;
 	bool exclusive;
 	bool shuffled;
 };

@@ -221,12 +221,13 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 
 /*
  * True if evpoll defines the same order of events as epoll: README, "Differences from epoll". Once
- * the orders may differ, each look must take all events.
+ * the orders may differ, each look must take all events. A twin that others watch has no order
+ * either: theirs decides when it is polled, and a poll drops the items that have no event any more.
  */
 static bool has_order(const struct world *w, const struct twin *t)
 {
 	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !t->nests && !(w->asynchronous && t->exclusive);
+	       !t->nests && !t->watched && !(w->asynchronous && t->exclusive);
 }
 
 /*
@@ -493,9 +494,10 @@ bool twin_step(struct world *w, const struct step *s)
 		if (below->flavour == OUTER)
 			return true;
 		/* As in step_poll() */
-		if (w->tells_once && w->asynchronous)
+		if (w->tells_once)
 			return true;
 		t->nests = true;
+		below->watched = true;
 		w->nested = true;
 		end_windows(w, t);
 		return step_change(w, t, EPOLL_CTL_ADD, below->fd, s);

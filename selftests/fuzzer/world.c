@@ -107,11 +107,7 @@ static void step_open(struct world *w, enum kind what, struct slot *a, struct sl
 	bool opened;
 
 	/* As in twin_step() */
-	if (w->windowed && what == PROC_FILE)
-		return;
-	/* As in step_poll() */
-	if (w->nested && (what == PROC_FILE ? w->asynchronous :
-			  ops->asynchronous && w->tells_once))
+	if ((w->windowed || w->nested) && what == PROC_FILE)
 		return;
 	if (a->open || (ops->ends > 1 && (b->open || a == b)))
 		return;
