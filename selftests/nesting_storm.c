@@ -464,8 +464,8 @@ static void *stuck_adder(void *arg)
 }
 
 /*
- * All users share the lock of an ADD that nests. The ADD of one must not keep it while his file does
- * not answer. epoll does that, so the test is for evpoll alone.
+ * All users share the lock of an ADD that nests. The ADD of one must not keep it while his file
+ * does not answer. epoll does that, so the test is for evpoll alone.
  */
 TEST(nest_beside_a_file_that_does_not_answer)
 {
