@@ -34,44 +34,43 @@ static struct file *evpoll_trial;
 
 static void evpoll_trial_end(void)
 {
-	atomic_inc(&evpoll_in_hook);
 	/* Pairs with READ_ONCE() in evpoll_close_try(). */
 	WRITE_ONCE(evpoll_trial, NULL);
 	/* Orders the store before wake_up_var() looks for sleepers. */
 	smp_mb();
 	wake_up_var(&evpoll_trial);
-	atomic_dec(&evpoll_in_hook);
 }
 
 /* The file may be watched, and its last reference is gone. */
 static noinline void evpoll_release_items(struct file *file)
 {
+	/* Pairs with WRITE_ONCE() in evpoll_close_try(). */
+	bool trial = file == READ_ONCE(evpoll_trial);
 	struct evpoll_item *item;
 	bool preempt_on;
 
-	if (unlikely(file == READ_ONCE(evpoll_trial))) {
-		evpoll_trial_end();
-		return;
-	}
 	/*
 	 * Check FMODE_OPENED first: after a failed open, f_op may be NULL or its module may be
 	 * gone, and evpoll_watched_first() reads f_op. Such a file may also look like an instance
 	 * that it does not have.
 	 */
-	if (!(file->f_mode & FMODE_OPENED) || !evpoll_watched_first(file))
+	if (!trial && (!(file->f_mode & FMODE_OPENED) || !evpoll_watched_first(file)))
 		return;
 	atomic_inc(&evpoll_in_hook);
 	/*
 	 * If another tracer hooks the same function, ftrace calls all hooks in a loop with
 	 * preemption off. PREEMPT_RT may have to sleep for a spinlock_t, so enable preemption
 	 * there. Without CONFIG_PREEMPT_COUNT, evpoll_cond_resched() gives way in that loop too.
-	 * That is safe: the caller of the hooked function may sleep, and ftrace disables
-	 * preemption only to protect its walk over the hooks. The walk is at this hook, which stays
+	 * That is safe: the caller of the hooked function may sleep, and ftrace disables preemption
+	 * only to protect its walk over the hooks. The walk is at this hook, which stays
 	 * registered.
 	 */
 	preempt_on = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
 	if (preempt_on)
 		preempt_enable();
+	if (trial)
+		evpoll_trial_end();
+	/* The file of the trial has no items. */
 	while ((item = evpoll_watched_first(file))) {
 		/*
 		 * A file may have millions of items. cond_resched() does not count as a sleep for
@@ -160,7 +159,7 @@ static int evpoll_close_try(const char *name)
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	/* Pairs with the hook. */
+	/* Pairs with READ_ONCE() in evpoll_release_items(). */
 	WRITE_ONCE(evpoll_trial, file);
 	/* The hook looks closer at files whose counter is not 0. */
 	counter = evpoll_watched_counter(file);
