@@ -65,6 +65,7 @@ struct evpoll *evpoll_alloc(void)
 	init_waitqueue_head(&ep->waiters);
 	INIT_LIST_HEAD(&ep->ready);
 	INIT_LIST_HEAD(&ep->scan);
+	ep->cursor = &ep->scan;
 	mutex_init(&ep->mtx);
 	spin_lock_init(&ep->tree_lock);
 	ep->items = RB_ROOT;

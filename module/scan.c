@@ -38,7 +38,6 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 	spin_lock_irq(&ep->waiters.lock);
 	if (!ep->scanning) {
 		list_splice_init(&ep->ready, &ep->scan);
-		ep->cursor = &ep->scan;
 		ep->scanning = true;
 	}
 	/* The last item that stays on the list. */

@@ -167,8 +167,8 @@ enum {
  * @waiters: wait queue of the waiters. Its lock, waiters.lock, also protects the ready list
  * @ready: the ready list, the oldest item first; waiters.lock
  * @scan: the items of the scan that is running; waiters.lock, filled under @mtx
- * @cursor: the last item that this scan has taken and that stays in @scan, or &@scan;
- *	waiters.lock. evpoll_scan_has_more() reads it without the lock
+ * @cursor: the last item that this scan has taken and that stays in @scan, or &@scan, as it is
+ *	while no scan runs; waiters.lock. evpoll_scan_has_more() reads it without the lock
  * @pending: the head of the pending queue, see fifo.h: the oldest pending item is next;
  *	waiters.lock for whoever takes
  * @nready: number of items in @ready and @scan; waiters.lock
