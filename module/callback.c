@@ -67,6 +67,7 @@ static noinline void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
 	struct evpoll *ep = evpoll_of(item);
 
 	atomic64_inc(&ep->repeated);
+	evpoll_renew(item);
 	/*
 	 * Checking without pollers.lock is safe: a poller queues itself before it scans, and the
 	 * smp_mb() in evpoll_scan_take() orders that scan against test_and_set_bit() in

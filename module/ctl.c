@@ -89,8 +89,10 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	 */
 	smp_mb();
 	init_poll_funcptr(&pt, NULL);
+	/* A reader gets the event anew, so it counts as a new one. */
 	if (evpoll_item_poll(item, &pt, 1))
 		evpoll_queue(item);
+	evpoll_renew(item);
 	return 0;
 }
 

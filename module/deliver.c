@@ -63,7 +63,7 @@ static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t reve
 		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
 	else if (!(item->events & EPOLLET))
 		/* Level-triggered: goes to the tail, and the next scan polls it again. */
-		evpoll_scan_keep(item, 0);
+		evpoll_scan_keep(item);
 }
 
 /* Returns 1 if an event was written to @to, 0 if the item has none, -EFAULT if @to is bad. */

@@ -3,8 +3,6 @@
  * Polling: the items of an instance for its scans, and the instance itself for poll(2), select(2),
  * epoll(7), io_uring and instances that watch it.
  */
-#include <linux/sched/signal.h>
-
 #include "file.h"
 #include "poll.h"
 #include "scan.h"
@@ -25,10 +23,10 @@ __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth)
 }
 
 /*
- * Polls the next item of the scan. An item with an event stays ready: behind the others with @keep,
- * else where it was. Returns false when there is no item left.
+ * Polls the next item of the scan. An item with an event stays where it was. Returns false when
+ * there is no item left.
  */
-static bool evpoll_poll_next(struct evpoll *ep, bool keep, int depth, bool *ready)
+static bool evpoll_poll_next(struct evpoll *ep, int depth, bool *ready)
 {
 	struct evpoll_taken taken;
 	struct file *file;
@@ -40,9 +38,7 @@ static bool evpoll_poll_next(struct evpoll *ep, bool keep, int depth, bool *read
 		return evpoll_scan_has_more(ep);
 	file = taken.item->file;
 	*ready = evpoll_scan_poll(taken.item, &pt, depth);
-	if (*ready && keep)
-		evpoll_scan_keep(taken.item, taken.queued_ns);
-	else if (*ready)
+	if (*ready)
 		evpoll_scan_undo(taken.item, taken.queued_ns);
 	evpoll_fput(file);
 	return true;
@@ -53,22 +49,9 @@ static bool evpoll_has_event(struct evpoll *ep, int depth)
 {
 	bool ready = false;
 
-	while (!ready && evpoll_poll_next(ep, false, depth, &ready))
+	while (!ready && evpoll_poll_next(ep, depth, &ready))
 		;
 	return ready;
-}
-
-void evpoll_repoll_ready(struct evpoll *ep)
-{
-	bool ready;
-
-	mutex_lock(&ep->mtx);
-	evpoll_scan_start(ep);
-	/* There may be millions of them, and a signal ends the wait anyway. */
-	while (!signal_pending(current) && evpoll_poll_next(ep, true, 1, &ready))
-		;
-	evpoll_scan_end(ep);
-	mutex_unlock(&ep->mtx);
 }
 
 /* @depth: number of instances above that hold their mutex; the lockdep subclass. */

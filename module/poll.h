@@ -16,9 +16,6 @@ __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth);
 /* Called by evpoll_scan_poll() only: the second poll of a level-triggered item without an event. */
 __poll_t evpoll_scan_repoll(struct evpoll_item *item, poll_table *pt, int depth);
 
-/* Polls all ready items, up to a signal. Of these only those with an event now stay ready. */
-void evpoll_repoll_ready(struct evpoll *ep);
-
 /*
  * Is the file an instance? Only instances have this ->poll. The file was opened, and the caller
  * keeps __fput() from reaching ->release, so f_op is set and its module is there.

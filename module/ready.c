@@ -47,6 +47,8 @@ static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool que
 		evpoll_stay_awake(item);
 		list_add_tail(&item->ready, &ep->ready);
 		ep->nready++;
+	} else {
+		evpoll_clear_reported(item);
 	}
 	waiter = evpoll_wake_waiter(ep, wakeup);
 	evpoll_mark_pollers(ep, uring);
@@ -100,6 +102,19 @@ bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
 	return waiter;
 }
 
+/* See evpoll_renew(). */
+void evpoll_renew_reported(struct evpoll_item *item)
+{
+	struct evpoll *ep = evpoll_of(item);
+	unsigned long flags;
+
+	if (!evpoll_clear_reported(item))
+		return;
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+}
+
 /* Caller holds waiters.lock. */
 void evpoll_unlink(struct evpoll_item *item)
 {
@@ -110,5 +125,6 @@ void evpoll_unlink(struct evpoll_item *item)
 		/* Pairs with READ_ONCE() in evpoll_scan_has_more(). */
 		WRITE_ONCE(ep->cursor, item->ready.prev);
 	__list_del_entry(&item->ready);
+	evpoll_clear_reported(item);
 	evpoll_clear_queued(item);
 }

@@ -38,6 +38,9 @@ void evpoll_wake_marked_pollers(struct evpoll *ep);
 /* Called by evpoll_wake_waiter() only: the instance has waiters. */
 bool evpoll_wake_first_waiter(struct evpoll *ep, enum evpoll_wakeup wakeup);
 
+/* Called by evpoll_renew() only: the item has EVPOLL_REPORTED. */
+void evpoll_renew_reported(struct evpoll_item *item);
+
 /* Takes the item off the ready list or the scan's list. */
 void evpoll_unlink(struct evpoll_item *item);
 
@@ -87,6 +90,45 @@ static inline void evpoll_wake_pollers(struct evpoll *ep)
 static inline bool evpoll_is_ready(const struct evpoll_item *item)
 {
 	return item->ready.prev != &item->ready;
+}
+
+/*
+ * How many ready items have an event that no reader has got yet? Exact while the caller holds
+ * waiters.lock and no wake callback runs.
+ */
+static inline int evpoll_nr_new(const struct evpoll *ep)
+{
+	return ep->nready - atomic_read(&ep->nreported);
+}
+
+/* A reader has got the event of a level-triggered item, which stays ready. Caller scans. */
+static inline void evpoll_set_reported(struct evpoll_item *item)
+{
+	if (test_bit(EVPOLL_REPORTED, &item->state))
+		return;
+	/* Count first, so that the number is never too small. */
+	atomic_inc(&evpoll_of(item)->nreported);
+	set_bit(EVPOLL_REPORTED, &item->state);
+}
+
+/* The item has a new event, or leaves its list. Returns whether its event had been reported. */
+static inline bool evpoll_clear_reported(struct evpoll_item *item)
+{
+	if (!test_bit(EVPOLL_REPORTED, &item->state) ||
+	    !test_and_clear_bit(EVPOLL_REPORTED, &item->state))
+		return false;
+	atomic_dec(&evpoll_of(item)->nreported);
+	return true;
+}
+
+/*
+ * The file of an item that is queued already tells of a new event. If a reader had got the one
+ * before, counts the item among those with a new event, and wakes a waiter that needs several.
+ */
+static inline void evpoll_renew(struct evpoll_item *item)
+{
+	if (test_bit(EVPOLL_REPORTED, &item->state))
+		evpoll_renew_reported(item);
 }
 
 /* Notes when the item was queued, if its instance measures latency. Call before it is on a list. */

@@ -48,6 +48,7 @@ int evpoll_scan_take(struct evpoll *ep, struct evpoll_taken *taken, int max)
 		next = next->next;
 		if (!compat_file_tryget(item->file)) {
 			/* The close hook removes the item, or will do so. */
+			evpoll_clear_reported(item);
 			evpoll_clear_queued(item);
 			continue;
 		}

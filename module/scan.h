@@ -10,6 +10,7 @@
 
 #include "awake.h"
 #include "evpoll.h"
+#include "ready.h"
 
 /**
  * struct evpoll_taken - an item that a scan has taken
@@ -37,17 +38,17 @@ bool evpoll_scan_requeue(struct evpoll_item *item, u64 queued_ns, bool polled);
 void evpoll_scan_undo(struct evpoll_item *item, u64 queued_ns);
 
 /*
- * The item stays ready, behind all items that are not polled yet. Caller has polled it, and has a
- * reference on its file.
+ * A reader got the event of a level-triggered item. The item stays ready, behind all items that are
+ * not polled yet. Caller has a reference on its file.
  */
-static inline void evpoll_scan_keep(struct evpoll_item *item, u64 queued_ns)
+static inline void evpoll_scan_keep(struct evpoll_item *item)
 {
-	if (!evpoll_is_level_triggered(item)) {
-		evpoll_scan_requeue(item, queued_ns, true);
-		return;
-	}
-	/* The item is still on the scan's list, so the scan may write its time. */
-	item->queued_ns = queued_ns;
+	/*
+	 * The item is still on the scan's list, so the scan may write its time. Each event of a
+	 * wake callback counts once, so a second report has no time.
+	 */
+	item->queued_ns = 0;
+	evpoll_set_reported(item);
 	evpoll_stay_awake(item);
 }
 

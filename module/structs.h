@@ -62,6 +62,11 @@ enum {
 	EVPOLL_URING,
 	/* The item is in the pending queue. Set before it is added, cleared by the flush. */
 	EVPOLL_PENDING,
+	/*
+	 * The item stays ready because it is level-triggered. A reader has got its event, and its
+	 * file has told of no new one since. evpoll.nreported counts these items.
+	 */
+	EVPOLL_REPORTED,
 };
 
 /**
@@ -164,6 +169,7 @@ enum {
  * @repeated: number of wake callbacks that found their item queued; atomic
  * @waker_flushes: flushes by wake callbacks in process context without a window; waiters.lock
  * @window_events: events that became pending in the current window; atomic
+ * @nreported: number of items with EVPOLL_REPORTED; atomic
  * @waiters: wait queue of the waiters. Its lock, waiters.lock, also protects the ready list
  * @ready: the ready list, the oldest item first; waiters.lock
  * @scan: the items of the scan that is running; waiters.lock, filled under @mtx
@@ -221,6 +227,7 @@ struct evpoll {
 	atomic64_t repeated;
 	u64 waker_flushes;
 	atomic_t window_events;
+	atomic_t nreported;
 
 	/* Written under waiters.lock: by flushes, by the other wake callbacks, and by scans. */
 	wait_queue_head_t waiters ____cacheline_aligned;

@@ -14,7 +14,6 @@
 #include "ctlv.h"
 #include "deliver.h"
 #include "flush.h"
-#include "poll.h"
 #include "ready.h"
 #include "stats.h"
 #include "trace.h"
@@ -35,7 +34,7 @@
 struct evpoll_waiter {
 	wait_queue_entry_t wait;
 	struct evpoll *ep;
-	unsigned int need;
+	int need;
 };
 
 /* The exact answer of evpoll_may_deliver(). */
@@ -60,6 +59,16 @@ static bool evpoll_may_deliver(struct evpoll *ep)
 }
 
 /*
+ * Are @need items ready? For 1, any item does. Above that, only items with an event that no reader
+ * has got yet count. Caller holds waiters.lock.
+ */
+static bool evpoll_has_enough(struct evpoll *ep, int need)
+{
+	lockdep_assert_held(&ep->waiters.lock);
+	return need > 1 ? evpoll_nr_new(ep) >= need : ep->nready;
+}
+
+/*
  * Runs under waiters.lock, for each waiter until one returns 1.
  *
  * Remove the waiter even if a signal or timeout has already woken it. Otherwise, after a process
@@ -72,7 +81,7 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 	int woken;
 
 	/* This waiter sleeps on, and the wakeup goes to the next one. */
-	if (waiter->ep->nready < waiter->need)
+	if (!evpoll_has_enough(waiter->ep, waiter->need))
 		return 0;
 	waiter->ep->woke = true;
 	woken = default_wake_function(wait, mode, sync, key);
@@ -91,7 +100,7 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
  * @expires was reached. Returns true at once if a scan may find an item; with a @need above 1, if
  * @need are ready or a flush may move some.
  */
-static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
+static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 {
 	struct evpoll_waiter waiter = { .ep = ep, .need = need };
 	bool timed_out = false;
@@ -103,7 +112,7 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, unsigned int need)
 	 * The waker makes items ready and wakes under the same lock. So either this check sees the
 	 * item, or the waker finds this task on the queue.
 	 */
-	if (need > 1 ? evpoll_is_pending(ep) || ep->nready >= need : evpoll_has_items(ep)) {
+	if (need > 1 ? evpoll_is_pending(ep) || evpoll_has_enough(ep, need) : evpoll_has_items(ep)) {
 		spin_unlock_irq(&ep->waiters.lock);
 		return true;
 	}
@@ -146,22 +155,21 @@ static __always_inline int evpoll_wait_events(struct evpoll *ep,
 /*
  * Sleeps until @min_wait_ns are over, @expires is reached, @need items are ready, or a signal
  * comes. Caller ensures that @need is above 1, because for 1 evpoll_wait_events() does the same.
+ *
+ * Polls no file, because ->poll of some files tells a change only once, and the delivery that
+ * follows polls. So a level-triggered item that was reported before does not count until its file
+ * tells of an event: nobody knows whether it still has one.
  */
 static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
-			    unsigned int need)
+			    int need)
 {
 	ktime_t until = min(ktime_add_safe(ktime_get(), ns_to_ktime(min_wait_ns)), expires);
 	bool enough;
 
-	/*
-	 * A level-triggered item that the last wait reported is still ready, and may have no event
-	 * any more. Poll all, so that @nready counts only items that have an event.
-	 */
-	evpoll_repoll_ready(ep);
 	do {
 		evpoll_flush_all(ep, EVPOLL_WAKEUP);
 		spin_lock_irq(&ep->waiters.lock);
-		enough = ep->nready >= need;
+		enough = evpoll_has_enough(ep, need);
 		/* Another waiter may need fewer items. */
 		if (!enough && !list_empty(&ep->ready))
 			evpoll_wake_waiter(ep, EVPOLL_WAKEUP);

@@ -283,6 +283,80 @@ TEST_F(min_wait, pollers)
 	EXPECT_FALSE(readable(self->ep, 0));
 }
 
+/*
+ * A file that tells a change only once (proc(5), /proc/self/mounts): the wait polls it once, so its
+ * event arrives, whether the change comes before the wait or during it.
+ */
+TEST_F(min_wait, file_that_tells_once)
+{
+	struct minimal m;
+	uint64_t queued;
+	int fd;
+
+	if (unshare(CLONE_NEWUTS))
+		SKIP(return, "unshare(CLONE_NEWUTS): %s", strerror(errno));
+	fd = open("/proc/sys/kernel/hostname", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, fd, EPOLLPRI));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sethostname("before", 6));
+		EXPECT_EQ(1, wait_min(self->ep, self->ev, 8, SHORT, SHORT));
+		EXPECT_EVENT(EPOLLPRI | EPOLLERR, fd, self->ev[0]);
+	}
+	ASSERT_TRUE(minimal_start(&m, self->ep, 8, -1, 4 * SHORT));
+	ASSERT_EQ(0, sethostname("during", 6));
+	pthread_join(m.thread, NULL);
+	EXPECT_EQ(1, m.n);
+	EXPECT_EVENT(EPOLLPRI | EPOLLERR, fd, m.ev[0]);
+
+	/* Beside another event, with room for both */
+	ASSERT_EQ(0, sethostname("beside", 6));
+	queued = stats_of(self->ep).queued;
+	ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+	ASSERT_TRUE(queued_become(self->ep, queued + 1));
+	EXPECT_EQ(2, wait_min(self->ep, self->ev, 2, LONG, LONG));
+	close(fd);
+}
+
+/*
+ * A level-triggered item that a wait has returned counts again when its file tells of a new event,
+ * and no sooner
+ */
+TEST_F(min_wait, reported_before)
+{
+	struct minimal m;
+	uint64_t start;
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, ep_mod(BY_WAIT, self->ep, self->fd[i], EPOLLIN));
+		ASSERT_EQ(0, burst(variant->context, self->fd + i, 1));
+	}
+	ASSERT_TRUE(queued_become(self->ep, 2));
+	EXPECT_EQ(2, wait_min(self->ep, self->ev, 2, -1, LONG));
+	/* Both still have their event. */
+	start = now_ns();
+	EXPECT_EQ(2, wait_min(self->ep, self->ev, 2, -1, SHORT));
+	EXPECT_LE(start + SHORT, now_ns());
+
+	ASSERT_TRUE(minimal_start(&m, self->ep, 2, -1, LONG));
+	ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+	ASSERT_TRUE(asleep(m.tid));
+	EXPECT_FALSE(m.over);
+	ASSERT_EQ(0, burst(variant->context, self->fd + 1, 1));
+	pthread_join(m.thread, NULL);
+	EXPECT_EQ(2, m.n);
+	EXPECT_GT(LONG, m.took_ns);
+
+	/* EPOLL_CTL_MOD makes it new. */
+	EXPECT_EQ(2, wait_min(self->ep, self->ev, 4, 0, 0));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, ep_mod(BY_WAIT, self->ep, self->fd[i], EPOLLIN | EPOLLET));
+	start = now_ns();
+	EXPECT_EQ(2, wait_min(self->ep, self->ev, 2, -1, LONG));
+	EXPECT_GT(start + LONG, now_ns());
+	EXPECT_EQ(0, wait_min(self->ep, self->ev, 2, 0, 0));
+}
+
 /* Out of range is EINVAL */
 TEST_F(min_wait, range)
 {

@@ -89,7 +89,8 @@ struct evpoll_ctlv {
  *	@sigmask
  * @maxevents: number of events that the array holds, greater than zero
  * @min_wait_ns: do not return before this time is over, in ns, unless @maxevents items are ready,
- *	a signal comes or the timeout ends. With 0 the call returns at the first event, as
+ *	a signal comes or the timeout ends. A level-triggered item that a wait has returned counts
+ *	again when its file tells of a new event. With 0 the call returns at the first event, as
  *	epoll_pwait2(2) does. Without effect when the timeout is zero
  * @reserved: must be zero
  * @ctlv: changes to try before the wait, as EVPOLL_IOC_CTLV would; none if @ctlv.nr is 0. If one
