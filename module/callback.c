@@ -239,6 +239,38 @@ int evpoll_add_wait_entries(struct evpoll_item *item)
 	return table.error;
 }
 
+/*
+ * Only a reader rotates. A wake callback must not, although it has the lock: a wakeup of all
+ * entries would meet an entry that moved to the tail again, perhaps for ever.
+ */
+static void evpoll_rotate_entry(struct evpoll_entry *entry)
+{
+	wait_queue_head_t *head;
+	unsigned long flags;
+
+	/* RCU and the order are as in evpoll_remove_wait_entry(). */
+	rcu_read_lock();
+	head = smp_load_acquire(&entry->head);
+	if (head) {
+		spin_lock_irqsave(&head->lock, flags);
+		/* POLLFREE may have taken the entry off, under this lock. */
+		if (!list_empty(&entry->wait.entry))
+			list_move_tail(&entry->wait.entry, &head->head);
+		spin_unlock_irqrestore(&head->lock, flags);
+	}
+	rcu_read_unlock();
+}
+
+void evpoll_rotate(struct evpoll_item *item)
+{
+	struct evpoll_more *more;
+
+	lockdep_assert_held(&evpoll_of(item)->mtx);
+	evpoll_rotate_entry(&item->entry);
+	for (more = item->extra ? item->extra->more : NULL; more; more = more->next)
+		evpoll_rotate_entry(&more->entry);
+}
+
 static void evpoll_remove_wait_entry(struct evpoll_entry *entry)
 {
 	wait_queue_head_t *head;

@@ -13,6 +13,12 @@
  */
 int evpoll_add_wait_entries(struct evpoll_item *item);
 
+/*
+ * EVPOLLROTATE: moves the item behind the others on the wait queues of its file, so that the next
+ * exclusive wakeup tries another instance first. Caller holds the mutex and a reference on the file.
+ */
+void evpoll_rotate(struct evpoll_item *item);
+
 /* Takes the item off all wait queues. No wake callback runs for the item afterwards. */
 void evpoll_remove_wait_entries(struct evpoll_item *item);
 

@@ -20,17 +20,17 @@
 #include "trace.h"
 
 /*
- * The bits that a mask may have. epoll ignores other bits. evpoll refuses them, so that a later
- * version can give them a meaning, and because wakers use some of them to tell the wake callback
- * something.
+ * The bits that any mask may have; EVPOLLROTATE is allowed together with EPOLLEXCLUSIVE. epoll
+ * ignores other bits. evpoll refuses them, so that a later version can give them a meaning, and
+ * because wakers use some of them to tell the wake callback something.
  */
 #define EVPOLL_KNOWN_BITS (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLNVAL | \
 			   EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG | \
-			   EPOLLRDHUP | EVPOLL_PRIVATE_BITS)
+			   EPOLLRDHUP | (EVPOLL_PRIVATE_BITS & ~EVPOLL_ROTATE))
 
 /* The bits that are allowed together with EPOLLEXCLUSIVE, see epoll_ctl(2). */
 #define EVPOLL_EXCLUSIVE_OK_BITS (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | \
-				  EPOLLET | EPOLLEXCLUSIVE)
+				  EPOLLET | EPOLLEXCLUSIVE | EVPOLL_ROTATE)
 
 /*
  * Is the file an epoll instance? Its file operations are private to fs/eventpoll.c, so compare the
@@ -121,6 +121,13 @@ static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpo
 	}
 }
 
+static bool evpoll_mask_is_wrong(__poll_t events)
+{
+	__poll_t others = events & ~EVPOLL_KNOWN_BITS;
+
+	return others && !(others == EVPOLL_ROTATE && (events & EPOLLEXCLUSIVE));
+}
+
 /* EPOLLEXCLUSIVE is for ADD only, and for a watched file that is no instance. */
 static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct file *file)
 {
@@ -155,7 +162,8 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 
 /*
  * @target: the file of @ctl's descriptor, or NULL if it has none. Corrects @ctl to what takes
- * effect: no mask for DEL, no EPOLLWAKEUP without the right to it.
+ * effect: no mask for DEL, no EPOLLWAKEUP without the right to it. FORGET, which needs no file, is
+ * not for this function.
  */
 static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
 					      struct evpoll_ctl *ctl)
@@ -164,7 +172,7 @@ static __always_inline long evpoll_ctl_target(struct file *file, struct file *ta
 
 	if (ctl->op == EPOLL_CTL_DEL)
 		ctl->events = 0;
-	if (ctl->events & ~(__force u32)EVPOLL_KNOWN_BITS)
+	if (evpoll_mask_is_wrong((__force __poll_t)ctl->events))
 		return -EINVAL;
 	if (!target)
 		return -EBADF;
@@ -182,11 +190,25 @@ out:
 	return error;
 }
 
+static noinline long evpoll_forget(struct evpoll *ep, struct evpoll_ctl *ctl)
+{
+	long error;
+
+	ctl->events = 0;
+	error = evpoll_items_forget(ep, ctl->fd);
+	trace_evpoll_ctl(ep, ctl, error);
+	return error;
+}
+
 long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 {
-	struct fd target = fdget(ctl->fd);
-	long error = evpoll_ctl_target(file, fd_file(target), ctl);
+	struct fd target;
+	long error;
 
+	if (ctl->op == EVPOLL_CTL_FORGET)
+		return evpoll_forget(file->private_data, ctl);
+	target = fdget(ctl->fd);
+	error = evpoll_ctl_target(file, fd_file(target), ctl);
 	fdput(target);
 	return error;
 }
@@ -194,9 +216,13 @@ long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 /* The task may sleep before it returns to user space, so this uses evpoll_fput(). */
 long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl)
 {
-	struct fd target = fdget(ctl->fd);
-	long error = evpoll_ctl_target(file, fd_file(target), ctl);
+	struct fd target;
+	long error;
 
+	if (ctl->op == EVPOLL_CTL_FORGET)
+		return evpoll_forget(file->private_data, ctl);
+	target = fdget(ctl->fd);
+	error = evpoll_ctl_target(file, fd_file(target), ctl);
 	if (compat_fd_is_held(target))
 		evpoll_fput(fd_file(target));
 	return error;

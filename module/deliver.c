@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
+#include "callback.h"
 #include "compat.h"
 #include "deliver.h"
 #include "file.h"
@@ -48,7 +49,17 @@ efault:
 	return false;
 }
 
-/* Counts and traces an event that was written, and disarms or requeues its item. */
+/* An event of an item with EPOLLONESHOT or EVPOLLROTATE was written. */
+static noinline void evpoll_report_special(struct evpoll_item *item)
+{
+	/* Pairs with READ_ONCE() in evpoll_wake_item(). */
+	if (item->events & EPOLLONESHOT)
+		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
+	else
+		evpoll_rotate(item);
+}
+
+/* Counts and traces an event that was written, and disarms, keeps or rotates its item. */
 static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t revents)
 {
 	/*
@@ -58,12 +69,11 @@ static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t reve
 	if (queued_ns)
 		evpoll_count_latency(evpoll_of(item), queued_ns);
 	trace_evpoll_deliver(item, revents);
-	/* Pairs with READ_ONCE() in evpoll_wake_item(). */
-	if (item->events & EPOLLONESHOT)
-		WRITE_ONCE(item->events, item->events & EVPOLL_PRIVATE_BITS);
-	else if (!(item->events & EPOLLET))
-		/* Level-triggered: goes to the tail, and the next scan polls it again. */
+	if (evpoll_is_level_triggered(item))
+		/* Goes to the tail, and the next scan polls it again. */
 		evpoll_scan_keep(item);
+	if (item->events & (EPOLLONESHOT | EVPOLL_ROTATE))
+		evpoll_report_special(item);
 }
 
 /* Returns 1 if an event was written to @to, 0 if the item has none, -EFAULT if @to is bad. */

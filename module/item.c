@@ -4,11 +4,13 @@
  * evpoll.h.
  */
 #include <linux/err.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "awake.h"
 #include "callback.h"
 #include "compat.h"
+#include "file.h"
 #include "flush.h"
 #include "instance.h"
 #include "item.h"
@@ -181,6 +183,75 @@ void evpoll_item_remove(struct evpoll_item *item)
 	evpoll_user_uncharge(ep->user);
 	kmem_cache_free(evpoll_item_cache, item);
 	evpoll_put(ep);
+}
+
+/**
+ * struct evpoll_walk - a walk over the tree that lets go of all locks in between
+ * @file: where the walk is, in the order of the tree; only compared
+ * @fd: the same
+ * @more: there are items behind this place
+ */
+struct evpoll_walk {
+	struct file *file;
+	int fd;
+	bool more;
+};
+
+/* Items that a walk looks at without a break, because preemption is off meanwhile. */
+#define EVPOLL_WALK_BATCH 64
+
+/*
+ * Walks over a few items, up to one that was added under @fd. Returns that item with a reference on
+ * its file, or NULL.
+ */
+static struct evpoll_item *evpoll_walk_to(struct evpoll *ep, struct evpoll_walk *walk, int fd)
+{
+	struct evpoll_item *item, *found = NULL;
+	struct rb_node *next;
+	int n;
+
+	spin_lock(&ep->tree_lock);
+	item = evpoll_item_after(ep, walk->file, walk->fd);
+	for (n = 0; item && n < EVPOLL_WALK_BATCH && !found; n++) {
+		walk->file = item->file;
+		walk->fd = item->fd;
+		/* Without a reference: __fput() is running, and the close hook removes the item. */
+		if (item->fd == fd && compat_file_tryget(item->file))
+			found = item;
+		next = rb_next(&item->node);
+		item = next ? rb_entry(next, struct evpoll_item, node) : NULL;
+	}
+	walk->more = item;
+	spin_unlock(&ep->tree_lock);
+	return found;
+}
+
+/*
+ * The tree is sorted by file, so this looks at all items. It lets go of the mutex in between. An
+ * item that is added under the same number meanwhile is removed or not.
+ */
+int evpoll_items_forget(struct evpoll *ep, int fd)
+{
+	struct evpoll_walk walk = { .fd = -1 };
+	struct evpoll_item *item;
+	int error = -ENOENT;
+
+	do {
+		mutex_lock(&ep->mtx);
+		item = evpoll_walk_to(ep, &walk, fd);
+		if (item)
+			evpoll_item_remove(item);
+		mutex_unlock(&ep->mtx);
+		if (item) {
+			/* The task may sleep before it returns to user space. */
+			evpoll_fput(walk.file);
+			error = 0;
+		}
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	} while (walk.more);
+	return error;
 }
 
 int evpoll_items_init(void)

@@ -26,6 +26,12 @@ struct evpoll_item *evpoll_item_find(struct evpoll *ep, struct file *file, int f
  */
 struct evpoll_item *evpoll_item_after(struct evpoll *ep, struct file *file, int fd);
 
+/*
+ * EVPOLL_CTL_FORGET: removes all items that were added under @fd. Returns 0, -ENOENT if there is
+ * none, or -EINTR if a fatal signal came.
+ */
+int evpoll_items_forget(struct evpoll *ep, int fd);
+
 int evpoll_items_init(void);
 void evpoll_items_exit(void);
 

@@ -21,7 +21,8 @@
 #include "stats.h"
 #include "trace.h"
 
-#define EVPOLL_KNOWN_FLAGS (EVPOLL_UNBATCHED | EVPOLL_ADAPTIVE | EVPOLL_LATENCY)
+#define EVPOLL_KNOWN_FLAGS (EVPOLL_UNBATCHED | EVPOLL_ADAPTIVE | EVPOLL_LATENCY | EVPOLL_EAGER | \
+			    EVPOLL_FIFO)
 #define EVPOLL_MAX_WINDOW_US USEC_PER_SEC
 
 /* EVPOLL_ADAPTIVE: use the window only if it is expected to collect so many events. */
@@ -66,7 +67,7 @@ MODULE_PARM_DESC(coalesce_events, "wake at once when so many events are pending;
 
 static struct evpoll_knob evpoll_flags = { 0, 0, EVPOLL_KNOWN_FLAGS };
 module_param_cb(flags, &evpoll_knob_ops, &evpoll_flags, 0644);
-MODULE_PARM_DESC(flags, "1: unbatched, 2: adaptive, 4: measure latency");
+MODULE_PARM_DESC(flags, "1: unbatched, 2: adaptive, 4: measure latency, 8: eager, 16: fifo");
 
 int evpoll_params_default(struct evpoll *ep)
 {
@@ -225,8 +226,8 @@ static void evpoll_window_begin(struct evpoll *ep, u64 window_ns)
 }
 
 /*
- * An item has just become pending. Runs in any context but NMI, under the lock of the wait queue of
- * the watched file.
+ * An item has just become pending, or ready with EVPOLL_EAGER. Runs in any context but NMI, under
+ * the lock of the wait queue of the watched file.
  */
 void evpoll_moderate(struct evpoll *ep, u64 window_ns)
 {

@@ -17,6 +17,9 @@
  *   If nothing else is pending, the wake callback makes the item ready directly, which has the same
  *   effect and costs less.
  *
+ *   With EVPOLL_EAGER, the wake callback makes the first item of a burst ready directly if a waiter
+ *   sleeps, and opens the window or schedules NAPI for the rest of the burst.
+ *
  * A reader that is awake flushes too, before it scans the ready list.
  */
 #include <linux/preempt.h>
@@ -45,6 +48,21 @@ static __always_inline void evpoll_add_pending(struct evpoll *ep, struct evpoll_
 	evpoll_fifo_add(&ep->tail, &item->pending);
 }
 
+/*
+ * May the wake callback wake a waiter for this item at once, because the item is the first of a
+ * burst? A burst ends when NAPI runs, or when the timer of the window does. Other CPUs may change
+ * what this checks meanwhile. That does no harm, because the rest of the burst is flushed later in
+ * any case.
+ */
+static bool evpoll_is_first(struct evpoll *ep, u64 window_ns)
+{
+	if (!(READ_ONCE(ep->params.flags) & EVPOLL_EAGER) || !waitqueue_active(&ep->waiters))
+		return false;
+	if (window_ns)
+		return !test_bit(EVPOLL_ARMED, &ep->state);
+	return !(atomic_long_read(&ep->refs) & EVPOLL_SCHEDULED);
+}
+
 /* Runs in any context but NMI, under the lock of the watched file's wait queue. */
 void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
 {
@@ -60,7 +78,10 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
 		evpoll_napi_wake_pollers(ep);
 		return;
 	}
-	evpoll_add_pending(ep, item, uring);
+	if (evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep))
+		evpoll_queue_direct(item, uring, wakeup);
+	else
+		evpoll_add_pending(ep, item, uring);
 	if (window_ns)
 		evpoll_moderate(ep, window_ns);
 	else if (in_interrupt())

@@ -20,8 +20,8 @@ enum evpoll_wakeup {
 void evpoll_queue(struct evpoll_item *item);
 
 /*
- * The wake callback in process context, when nothing is pending: makes the item ready, and wakes a
- * waiter. Afterwards the caller has NAPI wake the pollers.
+ * The wake callback, when nothing is pending: makes the item ready, and wakes a waiter. Afterwards
+ * the caller has NAPI wake the pollers.
  */
 void evpoll_queue_direct(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup);
 

@@ -24,8 +24,11 @@
 
 #include <linux/evpoll.h>
 
+/* The uapi header has it without the type of a mask. */
+#define EVPOLL_ROTATE ((__force __poll_t)EVPOLLROTATE)
+
 /* These bits say how to report events. A mask that has no other bit reports nothing. */
-#define EVPOLL_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+#define EVPOLL_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE | EVPOLL_ROTATE)
 
 struct evpoll_extra;
 struct evpoll_user;
@@ -117,7 +120,7 @@ struct evpoll_item {
 
 /**
  * struct evpoll_counts - counters of an instance that are written under waiters.lock
- * @direct: items that a wake callback in process context made ready, because nothing was pending
+ * @direct: items that a wake callback made ready itself, see evpoll_queue_pending()
  * @callbacks: wake callbacks with EPOLLEXCLUSIVE or EVPOLL_UNBATCHED
  * @queued: those of them that made an item ready
  * @wakeups: waiters woken

@@ -44,7 +44,8 @@ TRACE_EVENT(evpoll_ctl,
 	),
 	TP_printk("ep=%p op=%s fd=%d events=0x%x ret=%ld", __entry->ep,
 		  __print_symbolic(__entry->op, { EPOLL_CTL_ADD, "add" },
-				   { EPOLL_CTL_DEL, "del" }, { EPOLL_CTL_MOD, "mod" }),
+				   { EPOLL_CTL_DEL, "del" }, { EPOLL_CTL_MOD, "mod" },
+				   { EVPOLL_CTL_FORGET, "forget" }),
 		  __entry->fd, __entry->events, __entry->ret)
 );
 

@@ -116,8 +116,11 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 		spin_unlock_irq(&ep->waiters.lock);
 		return true;
 	}
-	/* At the head, as epoll does, because the task that slept least has the warmest caches. */
-	__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
+	if (READ_ONCE(ep->params.flags) & EVPOLL_FIFO)
+		__add_wait_queue_entry_tail_exclusive(&ep->waiters, &waiter.wait);
+	else
+		/* As epoll does, because the task that slept least has the warmest caches. */
+		__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
 	__set_current_state(TASK_INTERRUPTIBLE);
 	spin_unlock_irq(&ep->waiters.lock);
 

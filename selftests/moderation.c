@@ -125,6 +125,44 @@ TEST_F(moderation, unbatched)
 	epoll_beside(_metadata, variant->context, self->fd, LINES);
 }
 
+/* EVPOLL_EAGER: the wake callback of an event that comes alone wakes the reader */
+TEST_F(moderation, eager_single)
+{
+	struct evpoll_params params = { .flags = EVPOLL_EAGER };
+	struct evpoll_source_event event;
+	struct evpoll_stats after;
+
+	ASSERT_EQ(0, set_params(self->ep, &params));
+	for (int i = 0; i < 20; i++) {
+		ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
+		ASSERT_EQ(0, burst(variant->context, self->fd + i, 1));
+		EXPECT_EQ(1, reader_join(&self->reader));
+		EXPECT_EVENT(EPOLLIN, self->fd[i], self->reader.ev[0]);
+		EXPECT_EQ(0, line_read(self->fd[i], &event));
+		/* Only NAPI ends a burst. */
+		if (variant->context != EVPOLL_SOURCE_PROCESS)
+			ASSERT_TRUE(counter_becomes(self->ep, offsetof(struct evpoll_stats, polls),
+						    i + 1));
+	}
+	after = stats_of(self->ep);
+	EXPECT_EQ(20, after.queued);
+	EXPECT_EQ(20, after.wakeups);
+	EXPECT_EQ(20, after.inline_flushes);
+}
+
+/* EVPOLL_EAGER: a burst causes two wakeups at most, one for its first event and one for the rest */
+TEST_F(moderation, eager_burst)
+{
+	struct evpoll_params params = { .flags = EVPOLL_EAGER };
+
+	ASSERT_EQ(0, set_params(self->ep, &params));
+	three_bursts(_metadata, self, variant->context);
+	EXPECT_EQ(3 * LINES, stats_of(self->ep).delivered);
+	TH_LOG("eager: %d events in %llu wakeups", 3 * LINES, stats_of(self->ep).wakeups);
+	if (variant->context != EVPOLL_SOURCE_PROCESS)
+		EXPECT_GE(3 * 2, stats_of(self->ep).wakeups);
+}
+
 /* Back and forth under a load, nothing is lost */
 TEST_F(moderation, changed_under_load)
 {
@@ -143,7 +181,8 @@ TEST_F(moderation, changed_under_load)
 		_exit(burst_ioctl(self->fd[0], &b) ? 1 : 0);
 	for (int i = 0; events < 2000; i++) {
 		struct evpoll_params params = {
-			.flags = i % 5 == 1 ? EVPOLL_UNBATCHED : i % 5 == 2 ? EVPOLL_ADAPTIVE : 0,
+			.flags = (i % 5 == 1 ? EVPOLL_UNBATCHED : i % 5 == 2 ? EVPOLL_ADAPTIVE : 0) |
+				 (i % 4 == 1 ? EVPOLL_EAGER : 0) | (i % 6 == 1 ? EVPOLL_FIFO : 0),
 			.budget = i % 64 + 1,
 			.coalesce_usecs = i % 3 ? i % 300 : 0,
 			.coalesce_events = i % 7,
@@ -379,13 +418,13 @@ TEST_F(napi, params_out_of_range)
 	REFUSED(coalesce_usecs, ~0U);
 	REFUSED(coalesce_events, 1U << 31);
 	REFUSED(coalesce_events, ~0U);
-	REFUSED(flags, 8);
+	REFUSED(flags, 32);
 	REFUSED(flags, 1U << 31);
 	REFUSED(read_timeout_ns, 1ULL << 63);
 	REFUSED(read_timeout_ns, ~0ULL);
 	/* the ends of the ranges */
 	good = (struct evpoll_params){
-		.read_timeout_ns = INT64_MAX, .flags = 7, .budget = 64,
+		.read_timeout_ns = INT64_MAX, .flags = 31, .budget = 64,
 		.coalesce_usecs = 1000000, .coalesce_events = INT32_MAX,
 	};
 	EXPECT_EQ(0, set_params(self->ep, &good));

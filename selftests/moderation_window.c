@@ -431,6 +431,32 @@ TEST_F(window, exclusive_at_once)
 	EXPECT_EQ(0, stats_of(self->ep).timer_flushes);
 }
 
+/* EVPOLL_EAGER: the first event of a window wakes at once, the others when it ends */
+TEST_F(window, eager)
+{
+	struct evpoll_params params = { .flags = EVPOLL_EAGER, .coalesce_usecs = LONG_US };
+	struct reader rest;
+	uint64_t start;
+
+	ASSERT_EQ(0, set_params(self->ep, &params));
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 8, EPOLLIN | EPOLLET));
+	ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
+	start = now_ns();
+	ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+	EXPECT_EQ(1, reader_join(&self->reader));
+	EXPECT_GT(start + LONG_US * USEC, self->reader.first_ns);
+
+	/* The window that the first event began is open. */
+	ASSERT_TRUE(reader_start(&rest, BY_WAIT, self->ep, 7));
+	for (int i = 1; i < 8; i++)
+		ASSERT_EQ(0, burst(variant->context, self->fd + i, 1));
+	EXPECT_EQ(7, reader_join(&rest));
+	EXPECT_EQ(1, rest.waits);
+	EXPECT_LE(start + LONG_US * USEC, rest.first_ns);
+	EXPECT_EQ(2, stats_of(self->ep).wakeups);
+	EXPECT_EQ(1, stats_of(self->ep).timer_flushes);
+}
+
 /* EVPOLL_ADAPTIVE: an event that comes alone is not worth a window, not even the first */
 TEST_F(window, adaptive_single)
 {

@@ -32,7 +32,7 @@ int evpoll_ctl(int ep, int op, int fd, struct epoll_event *event)
 {
 	struct evpoll_ctl ctl = { .op = op, .fd = fd };
 
-	if (op != EPOLL_CTL_DEL) {
+	if (op != EPOLL_CTL_DEL && op != EVPOLL_CTL_FORGET) {
 		if (!event) {
 			errno = EFAULT;
 			return -1;

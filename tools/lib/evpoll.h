@@ -53,9 +53,12 @@ int evpoll_create(int size);
 /**
  * evpoll_ctl() - add, change or remove an item
  * @ep: the instance
- * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
- * @fd: the file to watch
- * @event: event mask and data; EPOLL_CTL_DEL ignores it
+ * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL or EVPOLL_CTL_FORGET
+ * @fd: the file to watch; for EVPOLL_CTL_FORGET the number that items were added under
+ * @event: event mask and data; EPOLL_CTL_DEL and EVPOLL_CTL_FORGET ignore it
+ *
+ * EVPOLL_CTL_FORGET removes items whose descriptor was closed while another descriptor, made by
+ * dup() or fork(), keeps their file open. EPOLL_CTL_DEL cannot name such an item.
  *
  * The library reads @event, not the kernel. So NULL fails with EFAULT, but another bad pointer
  * raises SIGSEGV.

@@ -32,18 +32,38 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/*
+ * An operation of &struct evpoll_ctl: removes all items that were added under the number @fd,
+ * whatever the number means now. It is for a descriptor that was closed while its file lives on,
+ * because a dup(2) or a fork(2) has made another descriptor for it: EPOLL_CTL_DEL cannot name such
+ * an item, and its events keep coming. ENOENT: no item was added under this number.
+ */
+#define EVPOLL_CTL_FORGET	16
+
+/*
+ * A bit of an event mask, with EPOLLEXCLUSIVE only: instances that watch the file are woken in
+ * turn. A reader that gets an event from the item moves the item behind the others on the wait
+ * queue of the file. Without the bit, a waker tries the instances in the order in which they added
+ * the file, so the first ones do most of the work.
+ */
+#define EVPOLLROTATE		(1U << 26)
+
 /**
  * struct evpoll_ctl - one change to the interest list of an instance
- * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
- * @fd: file descriptor of the file to watch, in the caller's table
- * @events: EPOLL* mask; an unknown bit is EINVAL. EPOLL_CTL_DEL ignores it
+ * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL or EVPOLL_CTL_FORGET
+ * @fd: file descriptor of the file to watch, in the caller's table; for EVPOLL_CTL_FORGET any
+ *	number
+ * @events: EPOLL* mask, and EVPOLLROTATE; an unknown bit is EINVAL. EPOLL_CTL_DEL and
+ *	EVPOLL_CTL_FORGET ignore it
  * @result: the call writes it for each change of an array (&struct evpoll_ctlv): 0, or the error as
  *	a negative number. Must be zero in EVPOLL_IOC_CTL, which returns its error
- * @data: the wait returns this value in &struct epoll_event.data. EPOLL_CTL_DEL ignores it
+ * @data: the wait returns this value in &struct epoll_event.data. EPOLL_CTL_DEL and
+ *	EVPOLL_CTL_FORGET ignore it
  *
  * Source: epoll_ctl(2). This call has the same errors, in the same order: EBADF, EPERM, EINVAL,
- * ELOOP, EEXIST, ENOENT, ENOSPC, ENOMEM. Two errors differ: an unknown bit in @events is EINVAL
- * before all of these, and an epoll file descriptor in @fd is ELOOP.
+ * ELOOP, EEXIST, ENOENT, ENOSPC, ENOMEM. Two errors differ: an unknown bit in @events, or
+ * EVPOLLROTATE without EPOLLEXCLUSIVE, is EINVAL before all of these, and an epoll file descriptor
+ * in @fd is ELOOP.
  */
 struct evpoll_ctl {
 	__u32 op;
@@ -129,12 +149,24 @@ struct evpoll_wait {
 #define EVPOLL_ADAPTIVE		(1U << 1)
 /* Measure the time from wake callback to delivery, for struct evpoll_stats. */
 #define EVPOLL_LATENCY		(1U << 2)
+/*
+ * The first event of a burst wakes a task that sleeps in a wait at once, and the rest of the burst
+ * is batched. A burst is what comes until NAPI runs; with a window, until the window ends. Has no
+ * effect on those who poll the instance.
+ */
+#define EVPOLL_EAGER		(1U << 3)
+/*
+ * Wake the tasks that wait on the instance in turn: the one that has slept longest comes first.
+ * Without this flag, as with epoll, the one that has slept least comes first, because its caches
+ * are warm.
+ */
+#define EVPOLL_FIFO		(1U << 4)
 
 /**
  * struct evpoll_params - settings of an instance
  * @read_timeout_ns: the longest time that read() waits, in ns. 0, the default, is no limit, as with
  *	SO_RCVTIMEO of socket(7)
- * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY
+ * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY, EVPOLL_EAGER, EVPOLL_FIFO
  * @budget: the most items of the instance that one NAPI poll moves, 1 to 64; 0 takes the value of
  *	the module parameter (64)
  * @coalesce_usecs: the window, in us, up to 1000000: the longest time from the first event that no
@@ -168,8 +200,8 @@ struct evpoll_params {
  *	was pending or ready already
  * @polls: turns that the instance had in NAPI polls, to flush or to wake those who poll it
  * @exhausted: turns that used up the budget
- * @inline_flushes: events that a wake callback in process context made ready itself, without NAPI
- *	and without a window
+ * @inline_flushes: events that a wake callback made ready itself, without NAPI and without a
+ *	window: in process context, or with EVPOLL_EAGER
  * @timer_flushes: windows that the timer ended
  * @wakeups: waiters woken
  * @reads: scans of the ready list by readers
