@@ -16,7 +16,7 @@
 #include "awake.h"
 #include "extra.h"
 
-/* Frees wakeup sources, because that may sleep. */
+/* For evpoll_awake_queue_work() */
 static struct workqueue_struct *evpoll_awake_wq;
 
 __poll_t evpoll_awake_allowed(__poll_t events)

@@ -28,7 +28,7 @@ void evpoll_awake_scan_end(struct evpoll *ep);
 /* Frees the extra part of an item that is being removed. */
 void evpoll_awake_free(struct evpoll_extra *extra);
 
-/* Runs the work where unregistering a wakeup source may sleep. */
+/* A worker runs the work, which may sleep, as unregistering a wakeup source does. Any context. */
 void evpoll_awake_queue_work(struct work_struct *work);
 
 int evpoll_awake_init(void);

@@ -9,10 +9,13 @@
  * wait functions may run wake callbacks of evpoll, which schedule NAPI again. So a chain of
  * wakeups, even one that never ends, is a number of NAPI polls, and NAPI's budgets bound it.
  */
+#include <linux/cpumask.h>
 #include <linux/irq_work.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
+#include <linux/workqueue.h>
 
+#include "awake.h"
 #include "compat.h"
 #include "flush.h"
 #include "instance.h"
@@ -25,6 +28,7 @@
  * struct evpoll_napi - the NAPI context of one CPU
  * @napi: the kernel's part
  * @kick: schedules @napi for a wake callback in process context
+ * @work: does it in place of @kick while the CPU goes offline
  * @tail: the last instance that is scheduled on this CPU, see fifo.h; atomic
  * @first: the head of this queue. Only the NAPI poll takes instances, and NAPI runs one poll of a
  *	context at a time
@@ -32,12 +36,27 @@
 struct evpoll_napi {
 	struct napi_struct napi;
 	struct irq_work kick;
+	struct work_struct work;
 	struct llist_node *tail;
 	struct llist_node first;
 };
 
 static struct net_device *evpoll_netdev;
 static struct evpoll_napi __percpu *evpoll_napis;
+
+/* The end of the section runs the softirq. */
+static void evpoll_napi_run(struct evpoll_napi *en)
+{
+	local_bh_disable();
+	napi_schedule(&en->napi);
+	local_bh_enable();
+}
+
+/* A NAPI context may run on another CPU than its own. */
+static void evpoll_napi_work(struct work_struct *work)
+{
+	evpoll_napi_run(container_of(work, struct evpoll_napi, work));
+}
 
 /*
  * A softirq that is raised in process context waits for the next interrupt, so make one. It comes
@@ -48,14 +67,28 @@ static void evpoll_napi_kick(struct irq_work *kick)
 {
 	struct evpoll_napi *en = container_of(kick, struct evpoll_napi, kick);
 
-	if (in_hardirq() || irqs_disabled()) {
+	if (in_hardirq() || irqs_disabled())
 		napi_schedule(&en->napi);
-		return;
-	}
-	/* PREEMPT_RT runs this in a thread, and the softirq at the end of the section. */
-	local_bh_disable();
-	napi_schedule(&en->napi);
-	local_bh_enable();
+	else	/* PREEMPT_RT runs this in a thread. */
+		evpoll_napi_run(en);
+}
+
+/*
+ * Has NAPI run for a wake callback in process context. Caller has disabled preemption, and @en is
+ * that of @cpu, on which it runs.
+ *
+ * When a CPU goes offline, PREEMPT_RT parks the CPU's thread that runs irq_works, and an irq_work
+ * that is queued later waits until the CPU is back. A waker may still run on the CPU by then,
+ * because it cannot migrate while it holds the queue lock. So a worker of any CPU takes the place
+ * of the irq_work. The kernel marks the CPU as inactive and waits for a grace period of RCU before
+ * it parks the thread. So the thread runs an irq_work that was queued on an active CPU.
+ */
+static void evpoll_napi_raise(struct evpoll_napi *en, int cpu)
+{
+	if (cpu_active(cpu))
+		irq_work_queue(&en->kick);
+	else
+		evpoll_awake_queue_work(&en->work);
 }
 
 /* Returns whether the caller has set EVPOLL_SCHEDULED. Not for an instance that is being freed. */
@@ -74,19 +107,21 @@ static bool evpoll_napi_claim(struct evpoll *ep)
 void evpoll_napi_add(struct evpoll *ep)
 {
 	struct evpoll_napi *en;
+	int cpu;
 
 	/*
 	 * get_cpu() matters on PREEMPT_RT, where the caller may be preempted: while the bit is set
 	 * and the instance in no queue, nobody else could have it flushed.
 	 */
-	en = per_cpu_ptr(evpoll_napis, get_cpu());
+	cpu = get_cpu();
+	en = per_cpu_ptr(evpoll_napis, cpu);
 	if (evpoll_napi_claim(ep)) {
 		evpoll_fifo_add(&en->tail, &ep->scheduled);
 		/* If a poll is running, NAPI runs it once more. */
 		if (in_interrupt())
 			napi_schedule(&en->napi);
 		else
-			irq_work_queue(&en->kick);
+			evpoll_napi_raise(en, cpu);
 	}
 	put_cpu();
 }
@@ -223,6 +258,7 @@ int evpoll_napi_init(void)
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
 		init_irq_work(&en->kick, evpoll_napi_kick);
+		INIT_WORK(&en->work, evpoll_napi_work);
 		evpoll_fifo_init(&en->tail, &en->first);
 		/* _tx: no busy polling, because the reader of a socket would run this flush. */
 		netif_napi_add_tx(evpoll_netdev, &en->napi, evpoll_napi_poll);
@@ -240,6 +276,7 @@ void evpoll_napi_exit(void)
 	for_each_possible_cpu(cpu) {
 		en = per_cpu_ptr(evpoll_napis, cpu);
 		irq_work_sync(&en->kick);
+		cancel_work_sync(&en->work);
 		/* Waits until no poll is scheduled or running. */
 		napi_disable(&en->napi);
 		__netif_napi_del(&en->napi);
