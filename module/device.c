@@ -32,8 +32,14 @@ static int evpoll_open(struct inode *inode, struct file *file)
 	evpoll_moderate_init(ep);
 	file->private_data = ep;
 	evpoll_stats_add(ep);
-	/* The file has no position, so seek and pread fail. */
-	return stream_open(inode, file);
+	/*
+	 * As for an epoll file, lseek() does nothing, pread() and pwrite() fail, and F_GETFL does
+	 * not show O_LARGEFILE, which open() sets in 64-bit programs.
+	 */
+	file->f_mode &= ~(FMODE_PREAD | FMODE_PWRITE);
+	file->f_mode |= FMODE_STREAM;
+	file->f_flags &= ~O_LARGEFILE;
+	return 0;
 }
 
 /*
@@ -122,6 +128,7 @@ static const struct file_operations evpoll_fops = {
 	.owner = THIS_MODULE,
 	.open = evpoll_open,
 	.release = evpoll_release,
+	.llseek = noop_llseek,
 	.read = evpoll_read,
 	.poll = evpoll_poll,
 	.unlocked_ioctl = evpoll_ioctl,

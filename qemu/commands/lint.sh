@@ -85,6 +85,17 @@ paths()
 	! xargs grep -nHE '(^|[^A-Za-z0-9_}./*-])/(home|root|work|mnt|Users)/' < "$dir/files"
 }
 
+# README's table of differences has each row that the test of descriptors names.
+rows()
+{
+	awk -F '"' 'FILENAME == "README.md" { readme = readme "\n" $0; next }
+		/^#define ROW_/ && !index(readme, "\n| " $2) {
+			print FILENAME ":" FNR ": README.md has no row that begins with " $2
+			missing = 1
+		}
+		END { exit missing }' README.md selftests/descriptor.c
+}
+
 # step NAME COMMAND...: a command that fails without a finding counts as one
 step()
 {
@@ -111,6 +122,7 @@ step "shellcheck" shell
 step "kernel-doc" kernel_doc
 step "codespell" spelling
 step "machine paths" paths
+step "rows of differences" rows
 
 if [ $findings -ne 0 ]; then
 	echo "lint: $findings findings"
