@@ -28,8 +28,21 @@
 #include <linux/evpoll.h>
 
 #include "evpoll_expect.h"
+#include "kselftest.h"
 
 #define EVPOLL_DEV "/dev/evpoll"
+
+/* Runs before main(). Without the device there is nothing to test, so the program skips. */
+static void __attribute__((constructor)) need_device(void)
+{
+	const char *why;
+
+	if (!access(EVPOLL_DEV, R_OK | W_OK))
+		return;
+	why = strerror(errno);
+	ksft_print_header();
+	ksft_exit_skip("%s: %s: load evpoll.ko first\n", EVPOLL_DEV, why);
+}
 
 enum mechanism {
 	BY_EPOLL,	/* epoll_create1, epoll_ctl, epoll_pwait2 */

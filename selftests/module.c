@@ -115,6 +115,29 @@ TEST_F(module, busy_elsewhere)
 	EXPECT_EQ(0, unload());
 }
 
+/* Documentation/dev-tools/kselftest.rst: without the module a test skips, and says why. */
+TEST_F(module, tests_skip_without)
+{
+	char out[256] = "";
+	int pipes[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, pipe(pipes));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		dup2(pipes[1], STDOUT_FILENO);
+		execl("/proc/self/exe", "module", "-t", "none", NULL);
+		_exit(1);
+	}
+	EXPECT_EQ(KSFT_SKIP, reap(pid));
+	EXPECT_LT(0, read(pipes[0], out, sizeof(out) - 1));
+	EXPECT_NE(NULL, strstr(out, "1..0 # SKIP " EVPOLL_DEV ": No such file or directory")) {
+		TH_LOG("it said: %s", out);
+	}
+}
+
 static _Atomic pid_t poll_tid;
 
 static void *poll_main(void *arg)

@@ -7,6 +7,7 @@
 #include "../../selftests/evpoll_expect.h"
 #include "../../selftests/evpoll_pass.h"
 #include "../../selftests/evpoll_task.h"
+#include "epoll_errors.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -206,6 +207,50 @@ TEST_F(api, wait_errors)
 	EXPECT_ERRNO(EBADF, epoll_wait(-1, &self->ev, 1, 0));
 	EXPECT_ERRNO(EBADF, epoll_wait(INT_MAX, &self->ev, 1, -1));
 	EXPECT_EQ(0, got_it(self->ep));
+}
+
+/* The functions of the C library, with their arguments in an array */
+#define CALL(name, ...) static long call_##name(const long *args) { return name(__VA_ARGS__); }
+#define EVENTS(arg) ((struct epoll_event *)(arg))
+#define MASK(arg) ((const sigset_t *)(arg))
+
+CALL(epoll_create, args[0])
+CALL(epoll_create1, args[0])
+CALL(epoll_ctl, args[0], args[1], args[2], EVENTS(args[3]))
+CALL(epoll_wait, args[0], EVENTS(args[1]), args[2], args[3])
+CALL(epoll_pwait, args[0], EVENTS(args[1]), args[2], args[3], MASK(args[4]))
+CALL(epoll_pwait2, args[0], EVENTS(args[1]), args[2], program_time(args[3]), MASK(args[4]))
+
+static const struct way ways[] = {
+	{ "epoll_create1", call_epoll_create1, SYS_epoll_create1, { flags } },
+	{ "epoll_ctl", call_epoll_ctl, SYS_epoll_ctl, { instances, ops, targets, events } },
+	{ "epoll_wait", call_epoll_wait, SYS_epoll_pwait,
+	  { instances, buffers, maxevents, timeouts } },
+	{ "epoll_pwait", call_epoll_pwait, SYS_epoll_pwait,
+	  { instances, buffers, maxevents, timeouts, masks, mask_size } },
+	{ "epoll_pwait2", call_epoll_pwait2, SYS_epoll_pwait2,
+	  { instances, buffers, maxevents, PROGRAM_TIMES, masks, mask_size } },
+	{ "SYS_epoll_create1", NULL, SYS_epoll_create1, { flags } },
+	{ "SYS_epoll_ctl", NULL, SYS_epoll_ctl, { instances, ops, targets, events } },
+	{ "SYS_epoll_pwait", NULL, SYS_epoll_pwait,
+	  { instances, buffers, maxevents, timeouts, masks, mask_sizes } },
+	{ "SYS_epoll_pwait2", NULL, SYS_epoll_pwait2,
+	  { instances, buffers, maxevents, times, masks, mask_sizes } },
+#ifdef SYS_epoll_wait
+	{ "epoll_create", call_epoll_create, SYS_epoll_create, { sizes } },
+	{ "SYS_epoll_create", NULL, SYS_epoll_create, { sizes } },
+	{ "SYS_epoll_wait", NULL, SYS_epoll_wait, { instances, buffers, maxevents, timeouts } },
+#endif
+};
+
+/* A call with several wrong arguments fails as the kernel's own call does. */
+TEST(wrong_arguments)
+{
+	static const struct subject subject = { epoll_create1, epoll_ctl };
+
+	ASSERT_EQ(0, errors_setup());
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		compare(_metadata, &ways[i], &subject);
 }
 
 /* epoll_pwait2(2): NULL waits without a limit, an invalid time is EINVAL */

@@ -5,6 +5,7 @@
  */
 #include "../../selftests/evpoll_expect.h"
 #include "../../selftests/evpoll_task.h"
+#include "epoll_errors.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -212,6 +213,40 @@ TEST_F(library, params_and_stats)
 	EXPECT_EQ(0, evpoll_get_stats(self->ep, &stats));
 	EXPECT_EQ(1, stats.delivered);
 	EXPECT_ERRNO(ENOTTY, evpoll_get_stats(self->fd, &stats));
+}
+
+/* The functions, with their arguments in an array */
+#define CALL(name, ...) static long call_##name(const long *args) { return name(__VA_ARGS__); }
+#define EVENTS(arg) ((struct epoll_event *)(arg))
+#define MASK(arg) ((const sigset_t *)(arg))
+
+CALL(evpoll_create, args[0])
+CALL(evpoll_create1, args[0])
+CALL(evpoll_ctl, args[0], args[1], args[2], EVENTS(args[3]))
+CALL(evpoll_wait, args[0], EVENTS(args[1]), args[2], args[3])
+CALL(evpoll_pwait, args[0], EVENTS(args[1]), args[2], args[3], MASK(args[4]))
+CALL(evpoll_pwait2, args[0], EVENTS(args[1]), args[2], program_time(args[3]), MASK(args[4]))
+
+static const struct way ways[] = {
+	{ "evpoll_create", call_evpoll_create, SYS_epoll_create, { sizes } },
+	{ "evpoll_create1", call_evpoll_create1, SYS_epoll_create1, { flags } },
+	{ "evpoll_ctl", call_evpoll_ctl, SYS_epoll_ctl, { instances, ops, targets, known_events } },
+	{ "evpoll_wait", call_evpoll_wait, SYS_epoll_pwait,
+	  { instances, buffers, maxevents, timeouts } },
+	{ "evpoll_pwait", call_evpoll_pwait, SYS_epoll_pwait,
+	  { instances, buffers, maxevents, timeouts, masks, mask_size } },
+	{ "evpoll_pwait2", call_evpoll_pwait2, SYS_epoll_pwait2,
+	  { instances, buffers, maxevents, PROGRAM_TIMES, masks, mask_size } },
+};
+
+/* A call with several wrong arguments fails as epoll's does, but for a bad descriptor. */
+TEST(wrong_arguments)
+{
+	static const struct subject subject = { evpoll_create1, evpoll_ctl, .by_ioctl = true };
+
+	ASSERT_EQ(0, errors_setup());
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		compare(_metadata, &ways[i], &subject);
 }
 
 static void *sleeper(void *arg)

@@ -24,6 +24,7 @@
 #include "kselftest_harness.h"
 #include "../../selftests/evpoll_pass.h"
 #include "../../selftests/evpoll_task.h"
+#include "epoll_errors.h"
 
 #define MISSING "libevpoll-preload: /dev/evpoll: No such file or directory"
 
@@ -155,18 +156,14 @@ TEST_F(preload, nesting)
 	close(own);
 }
 
-/* From now on, a system call of epoll kills the process. */
-static int forbid_epoll(void)
+/* From now on, a seccomp filter answers this system call with @action. */
+static int forbid(int nr, unsigned int action)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_create1, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_wait, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, action),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
 	struct sock_fprog prog = { .len = ARRAY_SIZE(filter), .filter = filter };
 
@@ -174,13 +171,20 @@ static int forbid_epoll(void)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 }
 
-/* A program that creates its instances itself never makes a system call of epoll. */
+/*
+ * A program that creates its instances itself makes no system call of epoll, unless its own call is
+ * wrong.
+ */
 TEST_F(preload, one_call_each)
 {
+	static const int calls[] = {
+		SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2,
+	};
 	const struct timespec zero = {};
 	int own;
 
-	ASSERT_EQ(0, forbid_epoll());
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		ASSERT_EQ(0, forbid(calls[i], SECCOMP_RET_KILL_PROCESS));
 	own = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_LE(0, own);
 	EXPECT_EQ(0, data_of(own));
@@ -188,8 +192,25 @@ TEST_F(preload, one_call_each)
 	EXPECT_EQ(43, data_of(own));
 	EXPECT_EQ(1, epoll_pwait(own, &self->ev, 1, -1, NULL));
 	EXPECT_EQ(1, epoll_pwait2(own, &self->ev, 1, &zero, NULL));
-	EXPECT_EQ(-1, epoll_wait(-1, &self->ev, 1, 0));
-	EXPECT_EQ(EBADF, errno);
+	close(own);
+}
+
+/* Documentation/libevpoll.rst, "Seccomp filters": filters that allow only epoll's calls */
+TEST_F(preload, seccomp)
+{
+	int own = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_LE(0, own);
+	ASSERT_EQ(0, forbid(SYS_ioctl, SECCOMP_RET_ERRNO | EPERM));
+	EXPECT_ERRNO(EPERM, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
+	EXPECT_ERRNO(EPERM, epoll_wait(own, &self->ev, 1, 0));
+	ASSERT_EQ(0, forbid(SYS_openat, SECCOMP_RET_ERRNO | EPERM));
+	unsetenv("EVPOLL_PRELOAD_STRICT");
+	close(own);
+	own = epoll_create1(EPOLL_CLOEXEC);
+	EXPECT_STREQ("anon_inode:[eventpoll]", name_of(own));
+	EXPECT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
+	EXPECT_EQ(43, data_of(own));
 	close(own);
 }
 
@@ -272,6 +293,23 @@ TEST_F(preload, no_device_strict)
 	EXPECT_EQ(125, without_device(own, log, sizeof(log)));
 	EXPECT_STREQ(MISSING ", and EVPOLL_PRELOAD_STRICT=1 forbids epoll\n", log);
 	close(own);
+}
+
+/* A program that uses epoll then gets epoll's errors. */
+TEST(no_device_errors)
+{
+	static const struct subject subject = { epoll_create1, epoll_ctl };
+	static const struct way ways[] = {
+		{ "SYS_epoll_ctl", NULL, SYS_epoll_ctl, { instances, ops, targets, events } },
+		{ "SYS_epoll_pwait2", NULL, SYS_epoll_pwait2,
+		  { instances, buffers, maxevents, times, masks, mask_sizes } },
+	};
+
+	ASSERT_EQ(0, errors_setup());
+	ASSERT_EQ(0, lose_device());
+	unsetenv("EVPOLL_PRELOAD_STRICT");
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		compare(_metadata, &ways[i], &subject);
 }
 
 /* An error that epoll_create1() has too does not mean that the device is missing. */

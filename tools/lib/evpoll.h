@@ -9,7 +9,8 @@
  *
  * Each call that fails returns -1 and sets errno. If the descriptor is not an evpoll instance,
  * errno is usually ENOTTY. It may be another error, because the file behind the descriptor answers
- * the ioctl().
+ * the ioctl(). The kernel checks the descriptor first, so such an error, or EBADF, comes before the
+ * errors of all other arguments, except that of a NULL event.
  *
  * The library keeps no state. An instance is an open file of /dev/evpoll: it can be duplicated by
  * dup(), inherited over fork() and execve() and sent over a unix socket, and several threads can

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include <linux/evpoll.h>
-#include <linux/time_types.h>
 
 #define EVPOLL_DEVICE "/dev/evpoll"
 
@@ -36,12 +35,15 @@ static inline struct __kernel_timespec *timeout_of_ms(struct __kernel_timespec *
 	return ts;
 }
 
-/* Convert a timeout of epoll_pwait2(). NULL waits without a limit. */
-static inline struct __kernel_timespec *timeout_of(struct __kernel_timespec *ts,
-						   const struct timespec *from)
+/*
+ * Convert a timeout of epoll_pwait2(). NULL waits without a limit. If the kernel knows the layout
+ * of the structure, it reads it itself, so that a bad pointer fails with EFAULT.
+ */
+static inline const struct __kernel_timespec *timeout_of(struct __kernel_timespec *ts,
+							 const struct timespec *from)
 {
-	if (!from)
-		return NULL;
+	if (!from || sizeof(*from) == sizeof(*ts))
+		return (const struct __kernel_timespec *)from;
 	ts->tv_sec = from->tv_sec;
 	ts->tv_nsec = from->tv_nsec;
 	return ts;
@@ -55,7 +57,8 @@ static inline struct evpoll_wait wait_of(struct epoll_event *events, int maxeven
 		.events = (uintptr_t)events,
 		.timeout = (uintptr_t)timeout,
 		.sigmask = (uintptr_t)sigmask,
-		.sigsetsize = sigsetsize,
+		/* The field has 32 bits, and a size that needs more must stay wrong. */
+		.sigsetsize = sigsetsize > UINT32_MAX ? UINT32_MAX : sigsetsize,
 		/*
 		 * The field is unsigned: a negative number becomes one that is too large, for which
 		 * the kernel returns EINVAL.

@@ -136,14 +136,15 @@ static int ask_either(const struct call *call)
 	/*
 	 * The other kind of instance: other files fail evpoll's ioctl() with ENOTTY, and epoll's
 	 * calls fail on other files with EINVAL. Since Linux 6.9, an epoll instance fails unknown
-	 * ioctls with EINVAL.
+	 * ioctls with EINVAL. EBADF of an ioctl() is not the last word, because epoll may check
+	 * another argument before the descriptor.
 	 */
-	if (n != -1 || (errno != ENOTTY && errno != EINVAL))
+	if (n != -1 || (errno != ENOTTY && errno != EINVAL && !(evpoll && errno == EBADF)))
 		return n;
 	errno = saved;
 	n = ask(call, !evpoll);
-	/* The file is neither: return epoll's error, EINVAL. */
-	if (n == -1 && errno == ENOTTY)
+	/* No instance of evpoll: epoll's error stands, which was EINVAL if epoll came first. */
+	if (n == -1 && !evpoll && (errno == ENOTTY || errno == EBADF))
 		errno = EINVAL;
 	return n;
 }

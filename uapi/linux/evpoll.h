@@ -30,6 +30,7 @@
 #define _UAPI_LINUX_EVPOLL_H
 
 #include <linux/ioctl.h>
+#include <linux/time_types.h>
 #include <linux/types.h>
 
 /*
@@ -103,11 +104,13 @@ struct evpoll_ctlv {
  * struct evpoll_wait - wait for events
  * @events: user pointer to an array of @maxevents &struct epoll_event
  * @timeout: user pointer to a &struct __kernel_timespec, the longest time to wait. A
- *	pointer of 0 sets no limit. If the structure holds zero, the call does not wait
+ *	pointer of 0 sets no limit, and neither does a time above 2^63 - 1 ns. If the structure
+ *	holds zero, the call does not wait
  * @sigmask: user pointer to the signal mask during the wait; 0 leaves the mask as it is
  * @sigsetsize: size of that mask in bytes (8 on all architectures but MIPS); ignored without
  *	@sigmask
- * @maxevents: number of events that the array holds, greater than zero
+ * @maxevents: number of events that the array holds: from 1 to 2^31 - 1, divided by the size of
+ *	&struct epoll_event
  * @min_wait_ns: do not return before this time is over, in ns, unless @maxevents items are ready,
  *	a signal comes or the timeout ends. A level-triggered item that a wait has returned counts
  *	again when its file tells of a new event. With 0 the call returns at the first event, as
@@ -122,8 +125,9 @@ struct evpoll_ctlv {
  *
  * * EINTR: a signal came. If @ctlv.done is less than @ctlv.nr, it came during the changes, and the
  *   call did not wait; see EINTR of &struct evpoll_ctlv
- * * EINVAL: a value is out of its range, a time is above 2^63 - 1 ns, @sigsetsize is wrong, or a
- *   reserved field is not zero. No change was tried
+ * * EINVAL: a value is out of its range, @timeout is negative or its tv_nsec is 10^9 or more,
+ *   @min_wait_ns is above 2^63 - 1, @sigsetsize is wrong, or a reserved field is not zero. No
+ *   change was tried
  * * EFAULT: user memory cannot be read or written. @ctlv.done says how many changes were tried. Set
  *   it to 0 before the call, because a call that fails before the first change does not write it
  */
