@@ -34,9 +34,29 @@ static void evpoll_count_latency(struct evpoll *ep, u64 queued_ns)
 	evpoll_count(&ep->latency[slot], 1);
 }
 
-/* Returns false if @to cannot be written. The caller has checked it with access_ok(). */
-static bool evpoll_put_event(struct epoll_event __user *to, __poll_t revents, u64 data)
+/* Writes a whole event, or leaves @iter as it is. */
+static noinline bool evpoll_put_event_iter(struct iov_iter *iter, __poll_t revents, u64 data)
 {
+	struct epoll_event event;
+	size_t n;
+
+	/* On some architectures the structure has a gap. */
+	memset(&event, 0, sizeof(event));
+	event.events = revents;
+	event.data = data;
+	n = copy_to_iter(&event, sizeof(event), iter);
+	if (n == sizeof(event))
+		return true;
+	iov_iter_revert(iter, n);
+	return false;
+}
+
+/* Returns false if the buffer cannot be written. */
+static bool evpoll_put_event(struct epoll_event __user *to, struct iov_iter *iter,
+			     __poll_t revents, u64 data)
+{
+	if (unlikely(iter))
+		return evpoll_put_event_iter(iter, revents, data);
 	if (!user_write_access_begin(to, sizeof(*to)))
 		return false;
 	unsafe_put_user((__force __u32)revents, (__u32 __user *)&to->events, efault);
@@ -76,9 +96,9 @@ static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t reve
 		evpoll_report_special(item);
 }
 
-/* Returns 1 if an event was written to @to, 0 if the item has none, -EFAULT if @to is bad. */
+/* Returns 1 if an event was written, 0 if the item has none, -EFAULT if the buffer is bad. */
 static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
-			       struct epoll_event __user *to)
+			       struct epoll_event __user *to, struct iov_iter *iter)
 {
 	struct evpoll_item *item = taken->item;
 	struct file *file = item->file;
@@ -90,7 +110,7 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 		evpoll_fput(file);
 		return 0;
 	}
-	if (!evpoll_put_event(to, revents, item->data))
+	if (!evpoll_put_event(to, iter, revents, item->data))
 		return -EFAULT;
 	evpoll_report(item, taken->queued_ns, revents);
 	/*
@@ -114,12 +134,12 @@ static noinline void evpoll_undo_taken(const struct evpoll_taken *taken, int n)
 }
 
 /*
- * Delivers the next few items, and returns how many events it wrote to @to. After a fault it polls
- * no further file, because ->poll of some files tells a change once, and the answer would be lost.
+ * Delivers the next few items, and returns how many events it wrote. After a fault it polls no
+ * further file, because ->poll of some files tells a change once, and the answer would be lost.
  */
 static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
-						struct epoll_event __user *to, int max,
-						bool *fault)
+						struct epoll_event __user *to,
+						struct iov_iter *iter, int max, bool *fault)
 {
 	struct evpoll_taken taken[EVPOLL_CHUNK] __uninitialized;
 	int i, n, ret, done = 0;
@@ -128,7 +148,7 @@ static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
 	init_poll_funcptr(&pt, NULL);
 	n = evpoll_scan_take(ep, taken, min(max, EVPOLL_CHUNK));
 	for (i = 0; i < n; i++) {
-		ret = evpoll_deliver_item(&taken[i], &pt, to + done);
+		ret = evpoll_deliver_item(&taken[i], &pt, to + done, iter);
 		if (ret < 0) {
 			evpoll_undo_taken(&taken[i], n - i);
 			*fault = true;
@@ -155,7 +175,8 @@ static noinline void evpoll_wake_next(struct evpoll *ep)
  * Returns the number of events, 0 if there was none, -EFAULT if the first one could not be written,
  * -EINTR if a fatal signal is pending.
  */
-int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
+int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_iter *iter,
+		   int max)
 {
 	bool fault = false;
 	int done = 0;
@@ -167,7 +188,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, int max)
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
 	for (;;) {
-		done += evpoll_deliver_chunk(ep, to + done, max - done, &fault);
+		done += evpoll_deliver_chunk(ep, to + done, iter, max - done, &fault);
 		if (fault || done == max || !evpoll_scan_has_more(ep))
 			break;
 		cond_resched();

@@ -130,6 +130,7 @@ static const struct file_operations evpoll_fops = {
 	.release = evpoll_release,
 	.llseek = noop_llseek,
 	.read = evpoll_read,
+	.read_iter = evpoll_read_iter,
 	.poll = evpoll_poll,
 	.unlocked_ioctl = evpoll_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -140,13 +140,14 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
  * wakeup that no other waiter got.
  */
 static __always_inline int evpoll_wait_events(struct evpoll *ep,
-					      struct epoll_event __user *to, int max,
+					      struct epoll_event __user *to,
+					      struct iov_iter *iter, int max,
 					      ktime_t expires, bool block)
 {
 	int n;
 
 	for (;;) {
-		n = evpoll_may_deliver(ep) ? evpoll_deliver(ep, to, max) : 0;
+		n = evpoll_may_deliver(ep) ? evpoll_deliver(ep, to, iter, max) : 0;
 		if (n || !block)
 			return n;
 		if (signal_pending(current))
@@ -185,7 +186,9 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 		 evpoll_sleep(ep, until, need));
 }
 
-ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
+/* The buffer is @buf or @iter, as for evpoll_deliver(), and has @count bytes. */
+static __always_inline ssize_t evpoll_read_events(struct file *file, char __user *buf,
+						  struct iov_iter *iter, size_t count, bool block)
 {
 	struct evpoll *ep = file->private_data;
 	size_t max = min_t(size_t, count / sizeof(struct epoll_event), EVPOLL_MAX_EVENTS);
@@ -197,8 +200,7 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 		return -EINVAL;
 	if (timeout)
 		expires = ktime_add_safe(ktime_get(), ns_to_ktime(timeout));
-	n = evpoll_wait_events(ep, (struct epoll_event __user *)buf, max, expires,
-			       !(file->f_flags & O_NONBLOCK));
+	n = evpoll_wait_events(ep, (struct epoll_event __user *)buf, iter, max, expires, block);
 	if (n > 0)
 		return n * sizeof(struct epoll_event);
 	if (!n)
@@ -207,6 +209,26 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 	 * With a timeout the call is not restarted, because it would wait for the whole time again.
 	 */
 	return n == -EINTR && !timeout ? -ERESTARTSYS : n;
+}
+
+ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
+{
+	return evpoll_read_events(file, buf, NULL, count, !(file->f_flags & O_NONBLOCK));
+}
+
+/*
+ * One wait fills all segments of the buffer. If this were missing, the kernel would call ->read for
+ * each segment, and the second call would wait although the first has got an event. ->read stays,
+ * because it is faster for a plain buffer.
+ */
+ssize_t evpoll_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	/* io_submit(2) must not wait. io_uring has a worker for a read that may. */
+	bool block = (is_sync_kiocb(iocb) || (current->flags & PF_IO_WORKER)) &&
+		     !(iocb->ki_flags & IOCB_NOWAIT) && !(file->f_flags & O_NONBLOCK);
+
+	return evpoll_read_events(file, NULL, to, iov_iter_count(to), block);
 }
 
 /*
@@ -284,7 +306,7 @@ static __always_inline int evpoll_wait_checked(struct file *file, struct evpoll_
 	}
 	if (block && wait->min_wait_ns && wait->maxevents > 1)
 		evpoll_min_wait(ep, wait->min_wait_ns, expires, wait->maxevents);
-	return evpoll_wait_events(ep, to, wait->maxevents, expires, block);
+	return evpoll_wait_events(ep, to, NULL, wait->maxevents, expires, block);
 }
 
 static noinline int evpoll_wait_masked(struct file *file, struct evpoll_wait *wait,

@@ -10,6 +10,9 @@
 /* ->read of an instance. */
 ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos);
 
+/* ->read_iter of an instance, for readv(2), io_uring and Linux AIO. */
+ssize_t evpoll_read_iter(struct kiocb *iocb, struct iov_iter *to);
+
 /* EVPOLL_IOC_WAIT. Returns the number of events or an error; @arg gets the result of changes. */
 long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait __user *arg);
 

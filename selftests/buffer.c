@@ -3,9 +3,12 @@
  * What a wait puts into the caller's buffer: order, turns when it is small (R32), and buffers that
  * are too small, odd, absent or half there (R13).
  */
+#include "evpoll_uring.h"
 #include "evpoll_util.h"
 
+#include <linux/aio_abi.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 
 #define PAGE 4096
 #define EVENT sizeof(struct epoll_event)
@@ -369,6 +372,138 @@ TEST_F(read, huge_size)
 	ASSERT_EQ(0, add_all(BY_READ, self->ep, self->fds, 3, EPOLLIN | EPOLLET));
 	EXPECT_EQ(3 * (long)EVENT, syscall(SYS_read, self->ep, ev, 0x7ffff000));
 	EXPECT_ERRNO(EAGAIN, syscall(SYS_read, self->ep, ev, 0x7ffff000));
+}
+
+/* A thread that reads into two segments, of one event each */
+struct scattered {
+	int ep;
+	_Atomic pid_t tid;
+	struct epoll_event ev[2];
+	ssize_t n;
+};
+
+static void *scattered_main(void *arg)
+{
+	struct scattered *s = arg;
+	struct iovec iov[2] = { { &s->ev[0], EVENT }, { &s->ev[1], EVENT } };
+
+	s->tid = syscall(SYS_gettid);
+	s->n = readv(s->ep, iov, 2);
+	return NULL;
+}
+
+/* readv(2) returns what there is: with an event in hand it does not wait for the next segment */
+TEST_F(read, segments_wait_once)
+{
+	struct scattered s = { .ep = self->ep };
+	pthread_t thread;
+
+	ASSERT_EQ(0, fcntl(self->ep, F_SETFL, 0));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, ep_ctl(BY_READ, self->ep, EPOLL_CTL_ADD, self->fds[i],
+				    EPOLLIN | EPOLLET, i));
+	/* An event is there before, and one comes while the thread sleeps. */
+	for (int i = 0; i < 2; i++) {
+		struct timespec end;
+
+		s.tid = 0;
+		if (!i)
+			ASSERT_EQ(0, eventfd_write(self->fds[0], 1));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, scattered_main, &s));
+		while (!s.tid)
+			sched_yield();
+		if (i) {
+			ASSERT_TRUE(asleep(s.tid));
+			ASSERT_EQ(0, eventfd_write(self->fds[1], 1));
+		}
+		clock_gettime(CLOCK_REALTIME, &end);
+		end.tv_sec += SOON / 1000;
+		ASSERT_EQ(0, pthread_timedjoin_np(thread, NULL, &end));
+		EXPECT_EQ((ssize_t)EVENT, s.n);
+		EXPECT_EVENT(EPOLLIN, i, s.ev[0]);
+	}
+}
+
+/* readv(2): events run over the ends of segments; a bad one takes only whole events, none is lost */
+TEST_F(read, segments)
+{
+	struct epoll_event ev[4];
+	char *p = (char *)ev, *bad;
+	struct iovec odd[] = {
+		{ p, 1 }, { p + 1, EVENT }, { p + 1 + EVENT, 0 }, { p + 1 + EVENT, EVENT },
+		{ p + 1 + 2 * EVENT, 2 * EVENT - 2 },
+	};
+
+	ASSERT_EQ(0, add_all(BY_READ, self->ep, self->fds, 3, EPOLLIN | EPOLLET));
+	EXPECT_EQ(3 * (ssize_t)EVENT, readv(self->ep, odd, 5));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EVENT(EPOLLIN, i, ev[i]);
+	EXPECT_ERRNO(EAGAIN, readv(self->ep, odd, 5));
+	EXPECT_ERRNO(EINVAL, readv(self->ep, odd, 1));
+
+	bad = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, bad);
+	odd[1] = (struct iovec){ p + 1, EVENT - 1 };
+	odd[2] = (struct iovec){ p + EVENT, 5 };
+	odd[3] = (struct iovec){ bad, 2 * EVENT };
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, eventfd_write(self->fds[i], 1));
+	EXPECT_EQ((ssize_t)EVENT, readv(self->ep, odd, 4));
+	EXPECT_EVENT(EPOLLIN, 0, ev[0]);
+	EXPECT_ERRNO(EFAULT, readv(self->ep, odd + 2, 2));
+	EXPECT_EQ(2 * (ssize_t)EVENT, read(self->ep, ev, sizeof(ev)));
+	EXPECT_EVENT(EPOLLIN, 1, ev[0]);
+	EXPECT_EVENT(EPOLLIN, 2, ev[1]);
+	munmap(bad, PAGE);
+}
+
+/* Linux AIO: io_submit(2) does not wait for an event */
+TEST_F(read, aio)
+{
+	struct epoll_event ev[2];
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = self->ep,
+		.aio_buf = (uintptr_t)ev, .aio_nbytes = sizeof(ev),
+	};
+	struct iocb *list[] = { &cb };
+	aio_context_t ctx = 0;
+	struct io_event done;
+
+	if (syscall(SYS_io_setup, 8, &ctx))
+		SKIP(return, "io_setup: %s", strerror(errno));
+	ASSERT_EQ(0, fcntl(self->ep, F_SETFL, 0));
+	ASSERT_EQ(1, syscall(SYS_io_submit, ctx, 1, list));
+	ASSERT_EQ(1, syscall(SYS_io_getevents, ctx, 1, 1, &done, NULL));
+	EXPECT_EQ(-EAGAIN, done.res);
+	ASSERT_EQ(0, add_all(BY_READ, self->ep, self->fds, 1, EPOLLIN));
+	ASSERT_EQ(1, syscall(SYS_io_submit, ctx, 1, list));
+	ASSERT_EQ(1, syscall(SYS_io_getevents, ctx, 1, 1, &done, NULL));
+	EXPECT_EQ((long)EVENT, done.res);
+	EXPECT_EVENT(EPOLLIN, 0, ev[0]);
+	syscall(SYS_io_destroy, ctx);
+}
+
+/* io_uring: a read waits for an event, and gets it */
+TEST_F(read, uring)
+{
+	struct epoll_event ev[2];
+	struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_READ, .fd = self->ep, .addr = (uintptr_t)ev, .len = sizeof(ev),
+	};
+	struct io_uring_cqe cqe;
+	struct uring u;
+
+	if (uring_open(&u))
+		SKIP(return, "io_uring_setup: %s", strerror(errno));
+	ASSERT_EQ(0, fcntl(self->ep, F_SETFL, 0));
+	ASSERT_EQ(0, ep_ctl(BY_READ, self->ep, EPOLL_CTL_ADD, self->fds[0], EPOLLIN, 0));
+	ASSERT_EQ(0, uring_submit(&u, &sqe));
+	EXPECT_FALSE(uring_peek(&u, &cqe));
+	ASSERT_EQ(0, eventfd_write(self->fds[0], 1));
+	ASSERT_TRUE(uring_wait(&u, &cqe, SOON));
+	EXPECT_EQ((int)EVENT, cqe.res);
+	EXPECT_EVENT(EPOLLIN, 0, ev[0]);
+	uring_close(&u);
 }
 
 TEST_HARNESS_MAIN
