@@ -33,8 +33,8 @@ static int evpoll_open(struct inode *inode, struct file *file)
 	file->private_data = ep;
 	evpoll_stats_add(ep);
 	/*
-	 * As for an epoll file, lseek() does nothing, pread() and pwrite() fail, and F_GETFL does not
-	 * show O_LARGEFILE, which open() sets in 64-bit programs.
+	 * As for an epoll file, lseek() does nothing, pread() and pwrite() fail, and F_GETFL does
+	 * not show O_LARGEFILE, which open() sets in 64-bit programs.
 	 */
 	file->f_mode &= ~(FMODE_PREAD | FMODE_PWRITE);
 	file->f_mode |= FMODE_STREAM;
