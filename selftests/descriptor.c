@@ -485,8 +485,10 @@ static const struct {
 	{ SYS_read,		ROW_READ },
 	{ SYS_readv,		ROW_READ },
 	{ SYS_ioctl,		ROW_IOCTL },
+	{ SYS_utimensat,	ROW_INODE },
 #ifdef SYS_epoll_wait
 	{ SYS_epoll_wait,	ROW_CALLS },
+	{ SYS_futimesat,	ROW_INODE },
 #endif
 };
 
