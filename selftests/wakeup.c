@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #define WAKEUP_DIR "/sys/class/wakeup"
+#define WAKEUP_COUNT "/sys/power/wakeup_count"
 
 /* A wakeup source's attribute, by the name of the source; -1: no such source. */
 static long long source(const char *name, const char *attribute)
@@ -228,6 +229,31 @@ TEST_F(wakeup, edge_and_oneshot)
 		ASSERT_EQ(0, get_byte(self->fifo));
 		ASSERT_EQ(0, ep_del(variant->by, self->ep, self->fifo));
 	}
+}
+
+/* R20: an event that comes while the system is about to suspend aborts this */
+TEST_F(wakeup, aborts_suspend)
+{
+	struct epoll_event ev;
+	long long count;
+	char text[32];
+
+	if (access(WAKEUP_COUNT, W_OK))
+		SKIP(return, "no " WAKEUP_COUNT ": not root");
+	ASSERT_EQ(0, ep_add(variant->by, self->ep, self->fifo, EPOLLIN | EPOLLWAKEUP));
+	/* the read waits until nothing keeps the system awake */
+	count = number_in(WAKEUP_COUNT);
+	snprintf(text, sizeof(text), "%lld", count);
+	ASSERT_EQ(0, write_file(WAKEUP_COUNT, text));
+	ASSERT_EQ(0, put_byte(self->fifo));
+	/* or the machine would really suspend */
+	ASSERT_TRUE(awake(self->name));
+	EXPECT_ERRNO(EBUSY, write_file("/sys/power/state", "freeze"));
+	EXPECT_ERRNO(EINVAL, write_file(WAKEUP_COUNT, text));
+	EXPECT_EQ(1, ep_wait(variant->by, self->ep, &ev, 1, 0));
+	ASSERT_EQ(0, get_byte(self->fifo));
+	EXPECT_EQ(0, ep_wait(variant->by, self->ep, &ev, 1, 0));
+	EXPECT_LT(count, number_in(WAKEUP_COUNT));
 }
 
 /* R20: without CAP_BLOCK_SUSPEND the flag is taken and ignored, by ADD and by MOD */
