@@ -86,7 +86,7 @@ static int group_add(const char *group, pid_t pid)
 }
 
 /* Freezes or thaws the cgroup. True once that is done. */
-static bool freeze(const char *group, int events, bool on)
+static bool group_freeze(const char *group, int events, bool on)
 {
 	struct pollfd pfd = { .fd = events, .events = POLLPRI };
 	const char *want = on ? "frozen 1" : "frozen 0";
@@ -134,10 +134,10 @@ TEST_F(freeze, ends_wait)
 			bool restarts = variant->by == BY_READ && timeouts[i] < 0;
 
 			ASSERT_TRUE(asleep(self->pid));
-			ASSERT_TRUE(freeze(self->group, self->events, true));
+			ASSERT_TRUE(group_freeze(self->group, self->events, true));
 			/* the last time with an event meanwhile */
 			ASSERT_EQ(0, k == 3 ? poke(self->fd) : 0);
-			ASSERT_TRUE(freeze(self->group, self->events, false));
+			ASSERT_TRUE(group_freeze(self->group, self->events, false));
 			if (k == 3) {
 				ASSERT_EQ(0, reap(self->pid));
 			} else {
@@ -163,9 +163,9 @@ TEST_F(freeze, timeout_passes)
 	}
 	ASSERT_EQ(0, group_add(self->group, self->pid));
 	ASSERT_TRUE(asleep(self->pid));
-	ASSERT_TRUE(freeze(self->group, self->events, true));
+	ASSERT_TRUE(group_freeze(self->group, self->events, true));
 	usleep(TIMEOUT * 1100);	/* nobody can see that the time of a frozen task ends */
-	ASSERT_TRUE(freeze(self->group, self->events, false));
+	ASSERT_TRUE(group_freeze(self->group, self->events, false));
 	EXPECT_EQ(EINTR, reap(self->pid));
 	self->pid = 0;
 }
@@ -209,8 +209,8 @@ TEST_F(freeze, many_changes)
 		change_in_child(self->ep, self->fd, self->shared);
 	ASSERT_EQ(0, group_add(self->group, self->pid));
 	while (self->shared->interrupted < 5 && now_ms() < end) {
-		ASSERT_TRUE(freeze(self->group, self->events, true));
-		ASSERT_TRUE(freeze(self->group, self->events, false));
+		ASSERT_TRUE(group_freeze(self->group, self->events, true));
+		ASSERT_TRUE(group_freeze(self->group, self->events, false));
 	}
 	EXPECT_LE(5, self->shared->interrupted);
 	self->shared->stop = true;
