@@ -32,6 +32,7 @@
 #define CHILDREN 2
 #define STEPS 256
 #define LOOK 64			/* events of a look, more than a twin can have items */
+#define FLIGHT 4		/* file descriptors in flight at a time */
 
 enum { EPOLL, EVPOLL };
 
@@ -44,8 +45,8 @@ enum kind {
 
 enum code {
 	OPEN, CLOSE, RESET, DUP, DUP2, WRITE, READ, FILL, DRAIN, URGENT, SHUTDOWN, CONNECT, ACCEPT,
-	FORK, EXIT, SEND, RECEIVE, DROP, CREATE, DESTROY, ADD, MOD, DEL, NEST, NEST_MOD, NEST_DEL,
-	ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, POLL, WAIT, WAIT_READ, WAIT_BAD,
+	FORK, EXIT, SEND, RECEIVE, DROP, CREATE, DESTROY, ADD, MOD, DEL, FORGET, NEST, NEST_MOD,
+	NEST_DEL, ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, POLL, WAIT, WAIT_READ, WAIT_BAD,
 	CODES,
 };
 
@@ -90,7 +91,7 @@ struct slot {
  * Settings of the evpoll side: none of them may change what a look returns. Or it is an epoll
  * instance, too, which watches evpoll instances.
  */
-enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, FLAVOURS };
+enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, EAGER, IN_TURN, FLAVOURS };
 
 /**
  * struct twin - an epoll instance and an evpoll instance
@@ -99,7 +100,9 @@ enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, FLAVOURS };
  * @flavour: settings of the evpoll side
  * @nests: it has watched a twin
  * @watched: a twin has watched it
- * @exclusive: it has had an item with EPOLLEXCLUSIVE
+ * @exclusive: wait queues on which it has had an item with EPOLLEXCLUSIVE, one bit for each
+ * @rotates: it has had an item with EVPOLLROTATE
+ * @beside: it has had two items with EPOLLEXCLUSIVE on the same wait queue
  * @shuffled: something came between the two halves of a look, and the orders differ since
  */
 struct twin {
@@ -108,7 +111,9 @@ struct twin {
 	enum flavour flavour;
 	bool nests;
 	bool watched;
-	bool exclusive;
+	uint64_t exclusive;
+	bool rotates;
+	bool beside;
 	bool shuffled;
 };
 
@@ -150,7 +155,7 @@ struct world {
 	struct child child[CHILDREN];
 	struct child watched[SLOTS];
 	int channel[2];
-	struct slot flight[4];
+	struct slot flight[FLIGHT];
 	int flying;
 	int objects;
 	int at;
@@ -220,6 +225,11 @@ pid_t child_start(struct child *c, unsigned long flags, int *pidfd);
 bool twin_step(struct world *w, const struct step *s);
 bool look_at_all(struct world *w);
 bool interest_lists_agree(struct world *w);
+
+/* items.c: what an instance watches */
+#define ANY_NUMBER INT32_MIN
+int items_read(int ep, int number, struct epoll_event *to);
+int epoll_forget(const struct world *w, int ep, int number);
 
 /* run.c */
 bool program_agrees(struct world *w, const struct program *p);

@@ -33,6 +33,7 @@ static const struct op ops[CODES] = {
 	[ADD] = { "add", "tsm", 120 },
 	[MOD] = { "mod", "tsm", 80 },
 	[DEL] = { "del", "ts", 30 },
+	[FORGET] = { "forget", "ts", 20 },
 	[NEST] = { "nest", "ttm", 40 },
 	[NEST_MOD] = { "nest-mod", "ttm", 15 },
 	[NEST_DEL] = { "nest-del", "tt", 8 },
@@ -53,8 +54,8 @@ static const struct {
 	{ "IN", EPOLLIN }, { "PRI", EPOLLPRI }, { "OUT", EPOLLOUT }, { "ERR", EPOLLERR },
 	{ "HUP", EPOLLHUP }, { "RDNORM", EPOLLRDNORM }, { "RDBAND", EPOLLRDBAND },
 	{ "WRNORM", EPOLLWRNORM }, { "WRBAND", EPOLLWRBAND }, { "MSG", EPOLLMSG },
-	{ "RDHUP", EPOLLRDHUP }, { "EXCLUSIVE", EPOLLEXCLUSIVE }, { "WAKEUP", EPOLLWAKEUP },
-	{ "ONESHOT", EPOLLONESHOT }, { "ET", EPOLLET },
+	{ "RDHUP", EPOLLRDHUP }, { "ROTATE", EVPOLLROTATE }, { "EXCLUSIVE", EPOLLEXCLUSIVE },
+	{ "WAKEUP", EPOLLWAKEUP }, { "ONESHOT", EPOLLONESHOT }, { "ET", EPOLLET },
 };
 
 #define BITS (sizeof(bits) / sizeof(bits[0]))
@@ -108,6 +109,9 @@ static uint32_t make_mask(struct maker *m)
 			mask |= bits[i].bit;
 	if (one_in(m, 3))
 		mask |= EPOLLIN | EPOLLOUT;
+	/* Mostly as it must be; EINVAL is tried too. */
+	if ((mask & EVPOLLROTATE) && !one_in(m, 8))
+		mask |= EPOLLEXCLUSIVE;
 	/* Costs an RCU grace period when it goes. */
 	if (one_in(m, 1000))
 		mask |= EPOLLWAKEUP;
@@ -149,7 +153,8 @@ static uint32_t make_arg(struct maker *m, enum code op, int arg)
 	case 't':
 		return below(m, m->twins);
 	case 's':
-		return make_slot(m, true);
+		/* EVPOLL_CTL_FORGET is for files that were closed. */
+		return make_slot(m, op != FORGET || one_in(m, 2));
 	case 'f':
 		return make_slot(m, false);
 	case 'k':
@@ -246,8 +251,8 @@ static void choose(struct maker *m, bool alone)
 	m->slots = 3 + below(m, SLOTS - 2);
 	m->events = EPOLLIN | EPOLLOUT | (one_in(m, 2) ? random_next(&m->random) : 0);
 	m->how = random_next(&m->random);
-	m->events &= ~(EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP);
-	m->how &= EPOLLET | EPOLLONESHOT | (one_in(m, 4) ? EPOLLEXCLUSIVE : 0);
+	m->events &= ~(EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP | EVPOLLROTATE);
+	m->how &= EPOLLET | EPOLLONESHOT | (one_in(m, 4) ? EPOLLEXCLUSIVE | EVPOLLROTATE : 0);
 	m->most = most[below(m, 6)];
 	choose_weights(m);
 	for (int i = 0; i < SLOTS; i++)

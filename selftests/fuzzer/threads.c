@@ -4,8 +4,8 @@
  * rules hold:
  *
  *   - no event is lost: after the last write, the threads soon read everything that was written
- *   - a wait that begins after EPOLL_CTL_DEL or EPOLL_CTL_MOD has returned reports no event of the
- *     registration before it
+ *   - a wait that begins after EPOLL_CTL_DEL, EPOLL_CTL_MOD or EVPOLL_CTL_FORGET has returned
+ *     reports no event of the registration before it
  *   - an EPOLLONESHOT registration reports once
  *
  * Each ADD and each MOD makes a new generation. The data of an event has its generation.
@@ -73,11 +73,15 @@ static void broken(struct arena *a, const char *what, uint64_t data)
 			 (unsigned long long)data >> 8);
 }
 
-static uint32_t random_mode(uint64_t *random)
+static uint32_t random_mode(enum mechanism by, uint64_t *random)
 {
-	static const uint32_t modes[] = { 0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT };
+	static const uint32_t modes[] = {
+		0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE | EVPOLLROTATE,
+		EPOLLEXCLUSIVE | EVPOLLROTATE | EPOLLET,
+	};
+	uint32_t mode = modes[random_next(random) % 6];
 
-	return EPOLLIN | modes[random_next(random) % 4];
+	return EPOLLIN | (by == BY_EPOLL ? mode & ~EVPOLLROTATE : mode);
 }
 
 /* A new generation, by ADD or MOD. Caller holds the lock. */
@@ -97,8 +101,9 @@ static void arm(struct arena *a, int i, int op, uint32_t events)
 static void disarm(struct arena *a, int i)
 {
 	struct watch *w = &a->watch[i];
+	bool forget = a->by != BY_EPOLL && w->gen % 2;
 
-	if (ep_del(a->by, a->ep, w->rd))
+	if (ep_ctl(a->by, a->ep, forget ? EVPOLL_CTL_FORGET : EPOLL_CTL_DEL, w->rd, 0, 0))
 		broken(a, strerror(errno), w->gen << 8 | i);
 	w->over = w->gen;
 	a->steps++;
@@ -119,14 +124,16 @@ static void round_ends(struct arena *a)
 static void change_any(struct arena *a, uint64_t *random)
 {
 	int i = random_next(random) % FILES;
+	uint32_t events = random_mode(a->by, random);
 	struct watch *w = &a->watch[i];
 
 	pthread_mutex_lock(&w->lock);
-	if (random_next(random) % 2) {
-		arm(a, i, EPOLL_CTL_MOD, random_mode(random));
+	/* MOD refuses EPOLLEXCLUSIVE, before and after. */
+	if (random_next(random) % 2 && !((w->events | events) & EPOLLEXCLUSIVE)) {
+		arm(a, i, EPOLL_CTL_MOD, events);
 	} else {
 		disarm(a, i);
-		arm(a, i, EPOLL_CTL_ADD, random_mode(random));
+		arm(a, i, EPOLL_CTL_ADD, events);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -281,6 +288,18 @@ static bool watch_open(struct world *world, struct watch *w, int i)
 	return true;
 }
 
+/* Whom to wake, and when. read() sets its timeout with other parameters, so this is not for it. */
+static bool set_params(int ep, uint64_t *random)
+{
+	uint64_t n = random_next(random);
+	struct evpoll_params params = {
+		.flags = n & (EVPOLL_EAGER | EVPOLL_FIFO),
+		.coalesce_usecs = n & 1 ? 200 : 0,
+	};
+
+	return !ioctl(ep, EVPOLL_IOC_SET_PARAMS, &params);
+}
+
 static bool arena_open(struct arena *a, struct world *world, enum mechanism by, uint64_t *random)
 {
 	*a = (struct arena){ .by = by, .outer = -1 };
@@ -288,6 +307,8 @@ static bool arena_open(struct arena *a, struct world *world, enum mechanism by, 
 	a->stop = eventfd(0, EFD_CLOEXEC);
 	if (a->ep < 0 || a->stop < 0 ||
 	    ep_ctl(by, a->ep, EPOLL_CTL_ADD, a->stop, EPOLLIN, STOP))
+		return false;
+	if (by == BY_WAIT && !set_params(a->ep, random))
 		return false;
 	if (random_next(random) % 3 == 0) {
 		a->outer = ep_create(by, O_CLOEXEC);
@@ -297,7 +318,7 @@ static bool arena_open(struct arena *a, struct world *world, enum mechanism by, 
 	for (int i = 0; i < FILES; i++) {
 		if (!watch_open(world, &a->watch[i], i))
 			return false;
-		arm(a, i, EPOLL_CTL_ADD, random_mode(random));
+		arm(a, i, EPOLL_CTL_ADD, random_mode(by, random));
 	}
 	return true;
 }

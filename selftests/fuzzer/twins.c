@@ -88,8 +88,11 @@ static bool agree(const struct result *r, bool ordered)
 
 static void set_flavour(int fd, enum flavour flavour)
 {
+	static const uint32_t flags[FLAVOURS] = {
+		[UNBATCHED] = EVPOLL_UNBATCHED, [EAGER] = EVPOLL_EAGER, [IN_TURN] = EVPOLL_FIFO,
+	};
 	struct evpoll_params params = {
-		.flags = flavour == UNBATCHED ? EVPOLL_UNBATCHED : 0,
+		.flags = flags[flavour],
 		.coalesce_usecs = flavour == WINDOW ? 1000000 : 0,
 		.budget = flavour == NARROW ? 1 : 0,
 	};
@@ -141,10 +144,19 @@ static void step_destroy(struct twin *t)
 	t->open = false;
 }
 
+/*
+ * Returns the error. epoll does not know EVPOLLROTATE, so its side goes without. It says who is
+ * woken, and in a program nobody sleeps. Without EPOLLEXCLUSIVE evpoll refuses it first of all.
+ */
 static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 {
+	enum mechanism by = mechanism(t, side);
+	uint32_t rotates = by == BY_EPOLL ? c->events & EVPOLLROTATE : 0;
+
+	if (rotates && !(c->events & EPOLLEXCLUSIVE))
+		return EINVAL;
 	errno = 0;
-	ep_ctl(mechanism(t, side), t->fd[side], c->op, c->fd, c->events, c->data);
+	ep_ctl(by, t->fd[side], c->op, c->fd, c->events & ~rotates, c->data);
 	return errno;
 }
 
@@ -176,6 +188,18 @@ static bool is_for_epoll_alone(const struct world *w, int op, int error)
 	return w->outer && w->nested && op == EPOLL_CTL_ADD && (error == EINVAL || error == ELOOP);
 }
 
+/* The twin has a new item with EPOLLEXCLUSIVE, see has_order(). */
+static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t events)
+{
+	/* All files of these kinds have one wait queue. Objects that share a bit do no harm. */
+	bool common = slot->kind == SIGNALFD || slot->kind == PROC_FILE;
+	uint64_t queue = 1ULL << (common ? 0 : 1 + slot->object % 63);
+
+	t->rotates |= !!(events & EVPOLLROTATE);
+	t->beside |= !!(t->exclusive & queue);
+	t->exclusive |= queue;
+}
+
 /*
  * Both sides return the same for the change. For some files, evpoll's side is first on the wait
  * queue, because an exclusive wakeup may go to the first side only.
@@ -199,9 +223,32 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 	trace(w, "the change", r);
 	if (r[0].ev[0].events != r[1].ev[0].events)
 		return differ(w, "the change", r);
-	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
-		t->exclusive = true;
+	/* EPOLLEXCLUSIVE is for files of slots only. */
+	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE) && !r[0].ev[0].events)
+		note_exclusive(t, &w->slot[s->arg[1]], s->arg[2]);
 	return true;
+}
+
+/* epoll's side is not asked for the operation, see epoll_forget(). */
+static bool step_forget(struct world *w, struct twin *t, const struct slot *slot,
+			const struct step *s)
+{
+	struct evpoll_ctl c = change_of(w, EVPOLL_CTL_FORGET, slot->fd[EVPOLL], s, s->arg[1]);
+	int error = epoll_forget(w, t->fd[EPOLL], slot->fd[EPOLL]);
+	struct result r[2] = {}, left[2] = {};
+
+	/* epoll cannot follow, so this is the end of the twin. */
+	if (error == EXDEV) {
+		step_destroy(t);
+		return true;
+	}
+	set_error(&r[EPOLL], 0, error, s->arg[1]);
+	set_error(&r[EVPOLL], 0, change(t, EVPOLL, &c), s->arg[1]);
+	trace(w, "the change", r);
+	if (!agree(r, true))
+		return differ(w, "the change", r);
+	left[EVPOLL].n = items_read(t->fd[EVPOLL], slot->fd[EVPOLL], left[EVPOLL].ev);
+	return !left[EVPOLL].n || differ(w, "what is left under the number", left);
 }
 
 /* README, "Differences from epoll": evpoll takes no bits that it does not know. */
@@ -223,11 +270,13 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
  * True if evpoll defines the same order of events as epoll: README, "Differences from epoll". Once
  * the orders may differ, each look must take all events. A twin that others watch has no order
  * either: theirs decides when it is polled, and a poll drops the items that have no event any more.
+ * EVPOLLROTATE changes the order of items on a wait queue, and so that of their events.
  */
 static bool has_order(const struct world *w, const struct twin *t)
 {
 	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !t->nests && !t->watched && !(w->asynchronous && t->exclusive);
+	       !t->nests && !t->watched && !(w->asynchronous && t->exclusive) &&
+	       !(t->rotates && t->beside);
 }
 
 /*
@@ -441,8 +490,9 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 		if (is_for_epoll_alone(w, op, r[EPOLL].ev[i].events))
 			c[EVPOLL][i].op = 0;	/* EINVAL */
 	}
-	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE))
-		t->exclusive = true;
+	for (int i = 0; i < MANY; i++)
+		if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE) && !r[EPOLL].ev[i].events)
+			note_exclusive(t, &w->slot[(s->arg[1] + i) % SLOTS], s->arg[2]);
 	if (wait) {
 		end_windows(w, t);
 		wait_once(t, EPOLL, BY_CALL, looked[EPOLL].ev, LOOK, &looked[EPOLL]);
@@ -470,10 +520,12 @@ bool twin_step(struct world *w, const struct step *s)
 	struct slot *slot = &w->slot[s->arg[1] % SLOTS];
 
 	if (s->code == CREATE) {
+		enum flavour flavour = s->arg[1] % FLAVOURS;
+
 		/* It may poll its items in any order, see has_order(). */
-		if (w->tells_once && s->arg[1] % FLAVOURS == WINDOW)
+		if (w->tells_once && flavour == WINDOW)
 			return true;
-		step_create(t, s->arg[1]);
+		step_create(t, flavour);
 		w->outer |= t->flavour == OUTER;
 		w->windowed |= t->flavour == WINDOW;
 	}
@@ -489,6 +541,8 @@ bool twin_step(struct world *w, const struct step *s)
 		return step_change(w, t, EPOLL_CTL_MOD, slot->fd, s);
 	case DEL:
 		return step_change(w, t, EPOLL_CTL_DEL, slot->fd, s);
+	case FORGET:
+		return t->flavour == OUTER || step_forget(w, t, slot, s);
 	case NEST:
 		/* epoll in evpoll is refused. */
 		if (below->flavour == OUTER)
@@ -533,26 +587,6 @@ bool look_at_all(struct world *w)
 	return true;
 }
 
-/* The items of an instance, from its fdinfo: masks and data */
-static void items_read(int ep, struct result *r)
-{
-	unsigned long long data;
-	char line[256], path[64];
-	unsigned int events;
-	FILE *f;
-
-	r->n = 0;
-	r->error = 0;
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (r->n < LOOK && fgets(line, sizeof(line), f))
-		if (sscanf(line, "tfd: %*d events: %x data: %llx", &events, &data) == 2)
-			r->ev[r->n++] = (struct epoll_event){ events, { .u64 = data } };
-	fclose(f);
-}
-
 bool interest_lists_agree(struct world *w)
 {
 	struct result r[2] = {};
@@ -561,7 +595,7 @@ bool interest_lists_agree(struct world *w)
 		if (!w->twin[i].open)
 			continue;
 		for (int side = 0; side < 2; side++)
-			items_read(w->twin[i].fd[side], &r[side]);
+			r[side].n = items_read(w->twin[i].fd[side], ANY_NUMBER, r[side].ev);
 		if (!agree(r, false))
 			return differ(w, "the interest list", r);
 	}

@@ -138,7 +138,8 @@ bool set_params(int ep, uint64_t *rnd)
 	struct evpoll_params params = {
 		/* never 0, so that read() always returns */
 		.read_timeout_ns = 1 + random_below(rnd, 20000000),
-		.flags = random_below(rnd, 8),
+		/* any of the flags, of which this is the last */
+		.flags = random_below(rnd, 2 * EVPOLL_FIFO),
 		.budget = random_below(rnd, 65),
 		.coalesce_usecs = one_in(rnd, 2) ? 0 : random_below(rnd, 5000),
 		.coalesce_events = one_in(rnd, 2) ? 0 : random_below(rnd, 32),

@@ -16,14 +16,16 @@ static struct evpoll_ctl random_change(uint64_t *rnd)
 {
 	static const uint32_t flags[] = {
 		0, 0, 0, EPOLLET, EPOLLET, EPOLLONESHOT, EPOLLONESHOT | EPOLLET, EPOLLEXCLUSIVE,
-		EPOLLEXCLUSIVE | EPOLLET, EPOLLWAKEUP,
+		EPOLLEXCLUSIVE | EPOLLET, EPOLLEXCLUSIVE | EVPOLLROTATE,
+		EPOLLEXCLUSIVE | EVPOLLROTATE | EPOLLET, EPOLLWAKEUP,
 	};
-	/* more ADD than DEL, because close() removes items too */
-	static const uint32_t change[] = { EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD,
-					   EPOLL_CTL_MOD, EPOLL_CTL_DEL };
+	/* more ADD than DEL and FORGET, because close() removes items too */
+	static const uint32_t change[] = { EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_ADD,
+					   EPOLL_CTL_MOD, EPOLL_CTL_MOD, EPOLL_CTL_DEL,
+					   EVPOLL_CTL_FORGET };
 
 	return (struct evpoll_ctl){
-		.op = change[random_below(rnd, 5)],
+		.op = change[random_below(rnd, sizeof(change) / sizeof(change[0]))],
 		/* one in eight watches an instance, which builds a graph of instances */
 		.fd = one_in(rnd, 8) ? random_instance(rnd) : random_fd(rnd),
 		.events = (one_in(rnd, 4) ? EPOLLIN | EPOLLOUT : EPOLLIN) |
