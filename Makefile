@@ -4,15 +4,19 @@
 
 .DEFAULT_GOAL := $(if $(KDIR),module,help)
 
-override OUT := $(abspath $(or $(OUT),out))
+# abspath would take a space as the end of a path.
+override OUT := $(if $(filter /%,$(firstword $(OUT))),$(OUT),$(CURDIR)/$(or $(OUT),out))
 override V := $(filter-out 0,$(V))
+# make leaves the $ in them to the shell.
+override CMD := $(value CMD)
+override FILES := $(value FILES)
 
 # This stands after OUT gets its value, because 'export' defines an undefined variable as empty.
-export CMD PRELOAD FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM \
+export CMD PRELOAD BOTH FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM \
 	LIMIT APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help lint run check conformance fuzz stress million trace moderation bench vm-run shell \
-	gdb lib module clean distclean
+.PHONY: help lint run check check-lab conformance fuzz stress million trace moderation bench \
+	vm-run shell gdb lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -25,6 +29,9 @@ run:
 
 check:
 	@sh qemu/commands/check.sh
+
+check-lab:
+	@sh qemu/commands/check-lab.sh
 
 conformance:
 	@sh qemu/commands/conformance.sh
@@ -57,15 +64,15 @@ gdb:
 	@sh qemu/commands/shell.sh gdb
 
 lib:
-	@$(MAKE) --no-print-directory -C tools/lib O="$(OUT)/lib"
+	@$(MAKE) --no-print-directory -C tools/lib O="$$OUT/lib"
 
 module:
-	@sh qemu/commands/module.sh $(if $(KDIR),'$(KDIR)')
+	@sh qemu/commands/module.sh $(if $(KDIR),"$$KDIR")
 
 # Keeps downloads and the kernels that were built here, because they take long.
 clean:
-	rm -rf $(addprefix $(OUT)/,bench build check conformance fuzz lib lib32 lint lock million \
-		moderation report.html run shell stress tests trace vm-run)
+	cd "$$OUT" 2> /dev/null || exit 0; rm -rf bench build check check-lab conformance fuzz lib \
+		lib32 lint lock million moderation report.html run shell stress tests trace vm-run
 
 distclean:
-	rm -rf $(OUT)
+	rm -rf "$$OUT"

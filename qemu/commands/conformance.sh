@@ -15,8 +15,9 @@ kselftest=$out/kselftest-$version/tools/testing/selftests
 harness=$work/harness
 root=$work/root
 guest=$root/conformance	# programs that the tests run
+list=$work/carried	# libraries that these need
 
-# compile NAME SOURCE OPTION...: build a program for the guest, and carry the libraries it needs
+# compile NAME SOURCE OPTION...: build a program for the guest
 compile()
 {
 	program=$1
@@ -24,7 +25,6 @@ compile()
 	shift 2
 	quietly conformance.log gcc -O2 -g -Wall -pthread -o "$guest/$program" "$file" "$@" ||
 		die "cannot build $program: $error"
-	carry_needs "$root" "$guest/$program"
 }
 
 # Build against libevpoll as installed, with pkg-config.
@@ -61,7 +61,7 @@ done
 
 known="wakeup api api32 preload library library32 library32_time64 redis memcached nginx"
 wanted=${TEST:-$known}
-rm -rf "$work/tests" "$root"
+rm -rf "$work/tests" "$root" "$list"
 mkdir -p "$work/tests" "$guest" "$harness"
 for test in $wanted; do
 	[ -x "$source/$test" ] || die "no test is called '$test': TEST= takes $known"
@@ -85,13 +85,14 @@ compile preload_test "$source/preload_test.c" -I"$harness"
 compile client "$source/client.c" -static
 compile_installed
 compile_32
+find "$guest" -type f | needs "$list" | carry "$list"
 cp "$source/common.sh" "$source/both.awk" "$guest"
 cp -a "$out/servers" "$root/servers"
 cp "$out/lib/libevpoll-preload.so" "$root/servers"
 
 for name in $kernels; do
 	mkdir -p "$work/$name"
-	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests" "$root"
+	sh "$shared/initramfs.sh" "$name" "$work/$name/initramfs" "$work/tests" "$root" "$list"
 done
 
 run_all "$kernels"

@@ -1,21 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# initramfs.sh NAME ARCHIVE [TESTS [ROOT]]: build the modules for the kernel NAME, and pack the
+# initramfs.sh NAME ARCHIVE [TESTS [ROOT [LIST]]]: build the modules for the kernel NAME, and pack the
 # guest's files: busybox, init, the modules, the demo and the tools. The files of the folder TESTS
-# go to /tests, the tree ROOT goes to /.
+# go to /tests, the tree ROOT goes to /. What LIST names goes to the same path, see carry.sh.
 . "$(dirname "$0")/lib.sh"
 
 kdir=$out/kernels/$1/build
 archive=$2
 tests=${3:-}
 more=${4:-}
+list=${5:-}
 
 sh "$shared/modules.sh" "$kdir"
 build=$out/build/$(cat "$kdir/include/config/kernel.release")
 
 root=$archive.d
 rm -rf "$root"
-mkdir -p "$root/bin" "$root/etc" "$root/tests"
+mkdir -p "$root/usr/bin" "$root/etc" "$root/tests"
+ln -s usr/bin "$root/bin"	# as on most machines; a carried /bin/bash may be /usr/bin/bash
 
 program()
 {
@@ -40,4 +42,6 @@ echo "127.0.0.1 localhost" > "$root/etc/hosts"
 [ -z "$more" ] || cp -a "$more/." "$root"
 
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 > "$archive"
+# The kernel unpacks one archive after the other.
+[ -z "$list" ] || grep -vx /bin "$list" | cpio --quiet -o -H newc | gzip -1 >> "$archive"
 rm -rf "$root"

@@ -6,11 +6,6 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck disable=SC2034 # for the scripts
 shared=$top/qemu/shared
-mkdir -p "${OUT:=$top/out}" || exit 1
-out=$(cd "$OUT" && pwd)
-
-# The scripts call make for other trees, which must not get the flags of the calling make.
-unset MAKEFLAGS MFLAGS MAKELEVEL
 
 say() { printf '  %-7s %s\n' "$1" "$2"; }
 
@@ -19,6 +14,30 @@ die()
 	echo "evpoll: $*" >&2
 	exit 1
 }
+
+# can_build NAME PATH: exit if kbuild cannot build in that folder, because make, the shell or gcc
+# give a sign in its path a meaning
+can_build()
+{
+	signs=": ; , = # % & \$ ( ) * ? [ < > | \\ or a quote"
+	case $2 in
+	*[[:space:]]* | *[:\;,=\#%\&\$\(\)\*\?\[\<\>\|\`\'\"\\]*)
+		die "kbuild cannot build in '$2', because this path has a space, $signs: set $1= to another" ;;
+	esac
+}
+
+out=$(realpath -ms "${OUT:-$top/out}")
+can_build OUT "$out"
+{ mkdir -p "$out" && [ -w "$out" ]; } 2> /dev/null ||
+	die "you cannot write to '$out': set OUT= to a folder where you can"
+[ -z "${KDIR:-}" ] || can_build KDIR "$(realpath -m "$KDIR")"
+export OUT="$out"
+
+# The guest's programs may have other users, who must be able to read its files.
+umask 022
+
+# The scripts call make for other trees, which must not get the flags of the calling make.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 # need_space MB FOLDER: exit with a clear message before a full disk leaves a half-written file
 need_space()
