@@ -75,7 +75,7 @@ static int delete_files_in_flight(const struct world *w, int ep, int number)
  * the item, and gives the number back in the end. It finds the files in slots, in children and in
  * flight.
  *
- * Returns 0, ENOENT if there was no item, or EXDEV if an item is left, because its file is in a
+ * Returns 0, -ENOENT if there was no item, or -EXDEV if an item is left, because its file is in a
  * channel that only a child has.
  */
 int epoll_forget(const struct world *w, int ep, int number)
@@ -84,7 +84,7 @@ int epoll_forget(const struct world *w, int ep, int number)
 	int left = items_read(ep, number, ev), before;
 
 	if (!left)
-		return ENOENT;
+		return -ENOENT;
 	before = fcntl(number, F_DUPFD_CLOEXEC, SPARE_FD);
 	left -= !epoll_ctl(ep, EPOLL_CTL_DEL, number, NULL);
 	/* From here on the number is in use, so no other file can get it. */
@@ -103,5 +103,5 @@ int epoll_forget(const struct world *w, int ep, int number)
 		dup3(before, number, O_CLOEXEC);
 		close(before);
 	}
-	return left ? EXDEV : 0;
+	return left ? -EXDEV : 0;
 }

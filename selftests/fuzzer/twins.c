@@ -153,10 +153,11 @@ static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 	enum mechanism by = mechanism(t, side);
 	uint32_t rotates = by == BY_EPOLL ? c->events & EVPOLLROTATE : 0;
 
-	if (rotates && !(c->events & EPOLLEXCLUSIVE))
-		return EINVAL;
 	errno = 0;
-	ep_ctl(by, t->fd[side], c->op, c->fd, c->events & ~rotates, c->data);
+	if (rotates && !(c->events & EPOLLEXCLUSIVE))
+		errno = EINVAL;
+	else
+		ep_ctl(by, t->fd[side], c->op, c->fd, c->events & ~rotates, c->data);
 	return errno;
 }
 
@@ -238,11 +239,11 @@ static bool step_forget(struct world *w, struct twin *t, const struct slot *slot
 	struct result r[2] = {}, left[2] = {};
 
 	/* epoll cannot follow, so this is the end of the twin. */
-	if (error == EXDEV) {
+	if (error == -EXDEV) {
 		step_destroy(t);
 		return true;
 	}
-	set_error(&r[EPOLL], 0, error, s->arg[1]);
+	set_error(&r[EPOLL], 0, -error, s->arg[1]);
 	set_error(&r[EVPOLL], 0, change(t, EVPOLL, &c), s->arg[1]);
 	trace(w, "the change", r);
 	if (!agree(r, true))

@@ -184,7 +184,8 @@ static void step_send(struct world *w, struct slot *s)
 			close(p[i]);
 		}
 	}
-	if (w->flying == FLIGHT || s->fd[1] != s->fd[0] || (s->kind >= UNIX_STREAM && s->kind < TCP))
+	if (w->flying == FLIGHT || s->fd[1] != s->fd[0] ||
+	    (s->kind >= UNIX_STREAM && s->kind < TCP))
 		return;
 	if (!send_fd(w->channel[0], s->fd[0]))
 		w->flight[w->flying++] = *s;
