@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <sys/io.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
@@ -17,5 +18,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	outb(16 + (status >= 0 && status < 40 ? status : 1), 0xf4);
-	return 0;
+	/* QEMU may take a moment to stop, and if init ended meanwhile, the kernel would panic. */
+	for (;;)
+		pause();
 }
