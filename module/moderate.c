@@ -25,6 +25,14 @@
 			    EVPOLL_FIFO)
 #define EVPOLL_MAX_WINDOW_US USEC_PER_SEC
 
+/*
+ * A window's timer stays on the CPU of its first event, as the timers of NAPI do. Without _PINNED
+ * an idle CPU would give it to a busy one. The kernel may then choose a CPU that is going offline
+ * and has handed over its timers already, and the window would not end before that CPU is back.
+ */
+#define EVPOLL_TIMER_REL HRTIMER_MODE_REL_PINNED_SOFT
+#define EVPOLL_TIMER_ABS HRTIMER_MODE_ABS_PINNED_SOFT
+
 /* EVPOLL_ADAPTIVE: use the window only if it is expected to collect so many events. */
 #define EVPOLL_ADAPTIVE_EVENTS 8
 
@@ -222,7 +230,7 @@ static void evpoll_window_begin(struct evpoll *ep, u64 window_ns)
 	expires = ktime_to_ns(data_race(hrtimer_get_expires(&ep->timer)));
 	/* Only the caller that has stopped the timer starts it, and takes over its reference. */
 	if (expires > (s64)end && hrtimer_try_to_cancel(&ep->timer) == 1)
-		hrtimer_start(&ep->timer, ns_to_ktime(end), HRTIMER_MODE_ABS_SOFT);
+		hrtimer_start(&ep->timer, ns_to_ktime(end), EVPOLL_TIMER_ABS);
 }
 
 /*
@@ -251,12 +259,12 @@ void evpoll_moderate(struct evpoll *ep, u64 window_ns)
 		return;
 	atomic_long_add(EVPOLL_REF, &ep->refs);
 	trace_evpoll_window_start(ep, window_ns);
-	hrtimer_start(&ep->timer, ns_to_ktime(window_ns), HRTIMER_MODE_REL_SOFT);
+	hrtimer_start(&ep->timer, ns_to_ktime(window_ns), EVPOLL_TIMER_REL);
 }
 
 void evpoll_moderate_init(struct evpoll *ep)
 {
-	compat_hrtimer_setup(&ep->timer, evpoll_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	compat_hrtimer_setup(&ep->timer, evpoll_timer, CLOCK_MONOTONIC, EVPOLL_TIMER_REL);
 }
 
 /*
