@@ -141,12 +141,16 @@ struct mechanism {
 #define EVPOLL_READ	0x10
 #define EVPOLL_WAIT	0x20
 #define NONE		0x40	/* no mechanism: the cost of the case itself */
+#define EAGER		0x80	/* evpoll with EVPOLL_EAGER */
+#define ROTATE		0x100	/* evpoll, and the case adds files with EVPOLLROTATE */
+#define REUSEPORT	0x200	/* epoll, and the case has a socket for each worker */
 #define EVPOLL		(EVPOLL_READ | EVPOLL_WAIT)
 #define REGISTERING	(EPOLL | EVPOLL)
 #define ALL		(SELECT | POLL | EPOLL | IO_URING | EVPOLL)
 
 extern const struct mechanism mech_none, mech_select, mech_poll, mech_epoll, mech_uring,
-			      mech_evpoll_read, mech_evpoll_wait;
+			      mech_evpoll_read, mech_evpoll_wait, mech_evpoll_eager,
+			      mech_evpoll_rotate, mech_reuseport;
 
 /* The modes in which the lab runs bench, see tools/bench/run */
 enum mode {
@@ -202,7 +206,7 @@ struct bench_case {
 
 /* The cases of each file. An entry without a name ends the array. */
 extern const struct bench_case cases_null[], cases_wait[], cases_ctl[], cases_many[], cases_burst[],
-			       cases_memory[], cases_servers[], cases_threads[];
+			       cases_memory[], cases_servers[], cases_threads[], cases_accept[];
 
 extern bool quick;
 

@@ -135,7 +135,8 @@ const struct bench_case cases_burst[] = {
 	  .setup = source_start, .run = any_run, .teardown = source_end },
 	{ .name = "burst-smp",
 	  .what = "the same from another processor; wakeups are the times that the reader slept",
-	  .mode = SMP, .by = IO_URING | REGISTERING, .n = { 1, 4, 16, 48, 256 }, .block = true,
+	  .mode = SMP, .by = IO_URING | REGISTERING | EAGER, .n = { 1, 4, 16, 48, 256 },
+	  .block = true,
 	  .setup = smp_start, .turn = burst_turn, .teardown = smp_end,
 	  .unit = { "us", "wakeups" } },
 	{ }

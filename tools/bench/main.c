@@ -10,12 +10,12 @@
 
 static const struct bench_case *const files[] = {
 	cases_null, cases_wait, cases_ctl, cases_many, cases_burst, cases_memory, cases_servers,
-	cases_threads,
+	cases_threads, cases_accept,
 };
 
 static const struct mechanism *const mechanisms[] = {
-	&mech_none, &mech_select, &mech_poll, &mech_epoll, &mech_uring, &mech_evpoll_read,
-	&mech_evpoll_wait,
+	&mech_none, &mech_select, &mech_poll, &mech_epoll, &mech_reuseport, &mech_uring,
+	&mech_evpoll_read, &mech_evpoll_wait, &mech_evpoll_eager, &mech_evpoll_rotate,
 };
 
 static const char *const modes[] = { "instructions", "unloaded", "smp" };

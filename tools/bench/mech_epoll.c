@@ -29,3 +29,9 @@ const struct mechanism mech_epoll = {
 	.name = "epoll", .bit = EPOLL,
 	.open = epoll_open, .close = epoll_close, .ctl = epoll_change, .wait = epoll_get,
 };
+
+/* The same calls. The case has a listening socket with SO_REUSEPORT for each worker. */
+const struct mechanism mech_reuseport = {
+	.name = "reuseport", .bit = REUSEPORT,
+	.open = epoll_open, .close = epoll_close, .ctl = epoll_change, .wait = epoll_get,
+};

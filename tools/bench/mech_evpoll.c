@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* evpoll, twice: events by read(2) and by EVPOLL_IOC_WAIT. */
+/* evpoll: events by read(2) and by EVPOLL_IOC_WAIT, and WAIT with EVPOLL_EAGER and EVPOLLROTATE. */
 #include "bench.h"
 
 static const struct __kernel_timespec no_time;
@@ -13,6 +13,15 @@ static int evpoll_open(struct set *set)
 		.timeout = set->block ? 0 : (uintptr_t)&no_time,
 	};
 	return set->ep;
+}
+
+static int evpoll_open_eager(struct set *set)
+{
+	struct evpoll_params params = { .flags = EVPOLL_EAGER };
+
+	if (evpoll_open(set) < 0)
+		return -errno;
+	return sys3(SYS_ioctl, set->ep, EVPOLL_IOC_SET_PARAMS, (long)&params);
 }
 
 static void evpoll_close(struct set *set)
@@ -78,4 +87,15 @@ const struct mechanism mech_evpoll_wait = {
 	.name = "evpoll-wait", .bit = EVPOLL_WAIT,
 	.open = evpoll_open, .close = evpoll_close, .ctl = evpoll_change,
 	.ctl_all = evpoll_change_all, .wait = evpoll_wait, .rearm_wait = evpoll_rearm_wait,
+};
+
+const struct mechanism mech_evpoll_eager = {
+	.name = "evpoll-eager", .bit = EAGER,
+	.open = evpoll_open_eager, .close = evpoll_close, .ctl = evpoll_change, .wait = evpoll_wait,
+};
+
+/* The case adds the file with EVPOLLROTATE. */
+const struct mechanism mech_evpoll_rotate = {
+	.name = "evpoll-rotate", .bit = ROTATE,
+	.open = evpoll_open, .close = evpoll_close, .ctl = evpoll_change, .wait = evpoll_wait,
 };

@@ -3,8 +3,8 @@
 # measured, each as SVG and PNG.
 set datafile separator "\t"
 set datafile missing NaN
-mechanisms = "none select poll epoll io_uring evpoll-read evpoll-wait"
-colours = "#c0c0c0 #a0a0a0 #606060 #2060b0 #d08000 #50b060 #006020"
+mechanisms = "none select poll epoll io_uring evpoll-read evpoll-wait reuseport evpoll-rotate"
+colours = "#c0c0c0 #a0a0a0 #606060 #2060b0 #d08000 #50b060 #006020 #8040a0 #90a000"
 name(i) = word(mechanisms, i)
 
 # The n of a row of the results, if the row has this case, mechanism and unit
@@ -17,7 +17,7 @@ set border 3
 set tics nomirror
 set format "%'.0f"
 set style data linespoints
-set for [i=1:7] linetype i lc rgb word(colours, i) lw 2 pt 7 ps 0.6
+set for [i=1:9] linetype i lc rgb word(colours, i) lw 2 pt 7 ps 0.6
 
 do for [format in "svg png"] {
 	if (format eq "svg") {
@@ -63,6 +63,22 @@ do for [format in "svg png"] {
 		set xtics 1
 		plot for [i in "1 4 5 6 7"] results \
 			using (size("producers", int(i), "events/ms")):5 title name(int(i)) lt int(i)
+		set xtics autofreq
+		set autoscale x
+	}
+	if (measured("accept")) {
+		set output dir."/accept.".format
+		set key off
+		set xlabel "8 workers of each, the most loaded first; one client"
+		set ylabel "connections of a worker"
+		set xrange [0.5:4.5]
+		set xtics ("epoll" 1, "reuseport" 2, "evpoll-wait" 3, "evpoll-rotate" 4)
+		set style fill solid
+		set boxwidth 0.08
+		accepting = "4 8 7 9"	# the mechanisms, in the order of the groups
+		plot for [g=1:4] for [w=1:8] i=int(word(accepting, g)) results \
+			using (g + 0.1 * (w - 4.5)): \
+			(size("accept", i, "worker ".w) == 1 ? $5 : NaN) with boxes lt i
 		set xtics autofreq
 		set autoscale x
 	}

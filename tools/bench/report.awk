@@ -6,7 +6,8 @@
 
 BEGIN {
 	FS = "\t"
-	split("none select poll epoll io_uring evpoll-read evpoll-wait", order, " ")
+	split("none select poll epoll reuseport io_uring evpoll-read evpoll-wait evpoll-eager " \
+	      "evpoll-rotate", order, " ")
 	# Published times of 100,000 operations, in seconds: see report.in
 	published("poll", "0.61 2.9 35 990")
 	published("select", "0.73 3.0 35 930")
@@ -59,7 +60,7 @@ function losses(    i, size, n, k, where, best, base)
 				     number(name_of[i] ":evpoll-wait:" size[k]))
 			base = number(name_of[i] ":epoll:" size[k])
 			if (best == "" || base == "" || best / base < 1.005 ||
-			    first_unit[name_of[i]] ~ /^events/)
+			    first_unit[name_of[i]] ~ /^(events|most)/)
 				continue
 			where = where (where ? ", " : "") "n = " pretty(size[k]) ": " times(best / base) \
 				" (" pretty(best - base) " more)"
@@ -234,6 +235,8 @@ function table(arg,    n, count, list, i, j, k, u, size, sizes_n, unit, units_n)
 	for (j = 2; j <= n; j++) {
 		units_n = split(units[arg[j]], unit, "\t")
 		for (u = 1; u <= units_n; u++) {
+			if (unit[u] ~ /^worker /)	# the plot shows these
+				continue
 			sizes_n = split(sizes[arg[j]], size, " ")
 			for (k = 1; k <= sizes_n; k++) {
 				printf k == 1 ? "<tr class=first>" : "<tr>"
