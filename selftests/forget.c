@@ -175,7 +175,7 @@ static void *closer(void *arg)
 
 TEST_F(forget, beside_closes)
 {
-	for (int round = 0; round < 50; round++) {
+	for (int round = 0; round < 20; round++) {
 		pthread_t thread;
 		int fds[64];
 
