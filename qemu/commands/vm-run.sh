@@ -53,7 +53,7 @@ set -f	# eval expands patterns
 set +f
 eval "set -- ${FILES:-}"
 for file; do
-	[ -e "$file" ] || [ -L "$file" ] || die "FILES=: there is no $file"
+	[ -e "$file" ] || die "FILES=: there is no $file"
 	realpath -s "$file" >> "$list.own"
 done
 # The C library looks up names as these files say.

@@ -102,7 +102,7 @@ carry()
 	: >> "$1"
 	while [ -s "$1.todo" ]; do
 		while IFS= read -r path; do
-			if [ "$path" != "${path#/}" ] && [ -e "$path" ]; then
+			if [ "$path" != "${path#/}" ] && [ -r "$path" ]; then
 				lead "$path"
 				echo "$at" >&4
 			else
