@@ -250,6 +250,7 @@ static void evpoll_rotate_entry(struct evpoll_entry *entry)
 
 	/* RCU and the order are as in evpoll_remove_wait_entry(). */
 	rcu_read_lock();
+	/* Pairs with smp_store_release() in evpoll_pollfree(). */
 	head = smp_load_acquire(&entry->head);
 	if (head) {
 		spin_lock_irqsave(&head->lock, flags);

@@ -15,7 +15,8 @@ int evpoll_add_wait_entries(struct evpoll_item *item);
 
 /*
  * EVPOLLROTATE: moves the item behind the others on the wait queues of its file, so that the next
- * exclusive wakeup tries another instance first. Caller holds the mutex and a reference on the file.
+ * exclusive wakeup tries another instance first. Caller holds the mutex, and a reference on the
+ * file.
  */
 void evpoll_rotate(struct evpoll_item *item);
 

@@ -56,7 +56,10 @@ static __always_inline void evpoll_add_pending(struct evpoll *ep, struct evpoll_
  */
 static bool evpoll_is_first(struct evpoll *ep, u64 window_ns)
 {
-	if (!(READ_ONCE(ep->params.flags) & EVPOLL_EAGER) || !waitqueue_active(&ep->waiters))
+	if (!(READ_ONCE(ep->params.flags) & EVPOLL_EAGER))
+		return false;
+	/* Needs no barrier, because the flush wakes a waiter that this misses. */
+	if (!waitqueue_active(&ep->waiters))
 		return false;
 	if (window_ns)
 		return !test_bit(EVPOLL_ARMED, &ep->state);

@@ -112,7 +112,8 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 	 * The waker makes items ready and wakes under the same lock. So either this check sees the
 	 * item, or the waker finds this task on the queue.
 	 */
-	if (need > 1 ? evpoll_is_pending(ep) || evpoll_has_enough(ep, need) : evpoll_has_items(ep)) {
+	if (need > 1 ? evpoll_is_pending(ep) || evpoll_has_enough(ep, need) :
+		       evpoll_has_items(ep)) {
 		spin_unlock_irq(&ep->waiters.lock);
 		return true;
 	}

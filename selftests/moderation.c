@@ -181,7 +181,8 @@ TEST_F(moderation, changed_under_load)
 		_exit(burst_ioctl(self->fd[0], &b) ? 1 : 0);
 	for (int i = 0; events < 2000; i++) {
 		struct evpoll_params params = {
-			.flags = (i % 5 == 1 ? EVPOLL_UNBATCHED : i % 5 == 2 ? EVPOLL_ADAPTIVE : 0) |
+			.flags = (i % 5 == 1 ? EVPOLL_UNBATCHED : 0) |
+				 (i % 5 == 2 ? EVPOLL_ADAPTIVE : 0) |
 				 (i % 4 == 1 ? EVPOLL_EAGER : 0) | (i % 6 == 1 ? EVPOLL_FIFO : 0),
 			.budget = i % 64 + 1,
 			.coalesce_usecs = i % 3 ? i % 300 : 0,

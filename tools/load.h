@@ -128,13 +128,18 @@ static inline uint64_t slicer_phase(int line)
  *
  * The timers cannot be on the processors of the reader and the source, because these may spin on a
  * lock with interrupts off. Without a timer, a turn would then last for ms.
+ *
+ * Another call starts new timers in place of the old ones, with another time between the two.
  */
 static inline void slice(void)
 {
 	int last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-	int other, line = slicer_open(last);
+	static int line = -1, other = -1;
 	uint64_t apart;
 
+	close(line);
+	close(other);
+	line = slicer_open(last);
 	for (;;) {
 		other = slicer_open(last - 1);
 		apart = (slicer_phase(line) + SLICE_NS - slicer_phase(other)) % SLICE_NS;

@@ -3,6 +3,7 @@
  * moderation [-i] LOAD MODE: measure one row of 'make moderation'. A reader on processor 0 waits in
  * one of the modes. Processor 1 makes the events of one of the loads:
  *
+ *   burst1    a file becomes readable in a NAPI poll, and again when the reader sleeps again
  *   burst64   64 files become readable in one NAPI poll, 1 us apart. The next burst starts when the
  *             reader sleeps again.
  *   busy64    the same, while another thread keeps the reader's processor busy
@@ -11,8 +12,9 @@
  *   tcp       a process sends a message over loopback TCP every 50 us, on 64 connections in turn
  *
  * Prints the number of events, the wakeups and voluntary context switches of the reader, p50 and
- * p99 of the latency in ns, and the time from the first event to the last in us. The latency is the
- * time from an event to the return of the wait that reports it.
+ * p99 of the latency in ns, the time from the first event to the last in us, and the p50 of the
+ * latency of each burst's first event in ns. The latency is the time from an event to the return of
+ * the wait that reports it.
  *
  * The wakeups are nr_wakeups of the reader: the scheduler counts each time that the task becomes
  * runnable, if kernel.sched_schedstats=1. evpoll's own counter would not do, because epoll has
@@ -34,6 +36,7 @@
 
 #define FILES 64
 #define BURSTS 100
+#define PHASES 10	/* of the timers of slice(), see next_phase() */
 #define STEADY_EVENTS 30000
 #define STEADY_NS 10000
 #define MESSAGES 10000
@@ -52,6 +55,7 @@ static const struct mode {
 	{ "50us", true, 0, 50 },
 	{ "200us", true, 0, 200 },
 	{ "adaptive", true, EVPOLL_ADAPTIVE, 200 },
+	{ "eager", true, EVPOLL_EAGER, -1 },
 };
 
 struct load {
@@ -69,8 +73,8 @@ static bool sliced;
 static int fds[FILES];		/* watched by the reader */
 static int ends[FILES];		/* the sender writes here */
 
-static uint64_t latency[MAX_EVENTS], first_ns, last_ns;
-static int nlatency;
+static uint64_t latency[MAX_EVENTS], firsts[BURSTS], first_ns, last_ns;
+static int nlatency, nfirsts;
 static long wakeups, slept;
 static _Atomic pid_t tid;
 static sem_t done;
@@ -129,7 +133,7 @@ static int take_messages(int fd, uint64_t returned)
 static void *reader(void *unused)
 {
 	struct epoll_event events[FILES];
-	int n, seen = 0, wanted = load->round;
+	int n, seen = 0, wanted = load->round, first = 0;
 	uint64_t returned;
 
 	(void)unused;
@@ -144,6 +148,8 @@ static void *reader(void *unused)
 			seen += load->take(events[i].data.fd, returned);
 		if (seen >= wanted) {
 			wanted += load->round;
+			firsts[nfirsts++] = latency[first];
+			first = nlatency;
 			sem_post(&done);
 		}
 	}
@@ -164,17 +170,35 @@ static void open_lines(void)
 		fds[i] = line_open();
 }
 
+/*
+ * The latency of a burst depends on where the timers of slice() are at that moment. So the bursts
+ * begin at all phases of the timers, evenly spread, and the time between the two timers changes.
+ * reader_sleeps() alone would return at the same phase each time, because it naps for 1 ms.
+ */
+static void next_phase(int i)
+{
+	uint64_t at;
+
+	if (!sliced)
+		return;
+	if (i % PHASES == 0)
+		slice();
+	at = now_ns();
+	at += SLICE_NS - at % SLICE_NS + i % PHASES * SLICE_NS / PHASES;
+	while (now_ns() < at)
+		;
+}
+
 static void start_bursts(void)
 {
 	struct evpoll_source_burst burst = {
-		.fds = (uintptr_t)fds, .nr = FILES, .context = EVPOLL_SOURCE_NAPI, .repeat = 1,
-		.cpu = -1, .work_ns = PACKET_NS,
+		.fds = (uintptr_t)fds, .nr = load->round, .context = EVPOLL_SOURCE_NAPI,
+		.repeat = 1, .cpu = -1, .work_ns = PACKET_NS,
 	};
 
-	if (sliced)
-		slice();
 	for (int i = 0; i < BURSTS; i++) {
 		reader_sleeps();
+		next_phase(i);
 		burst_start(fds[0], &burst);
 		sem_wait(&done);
 	}
@@ -262,6 +286,7 @@ static void start_sender(void)
 }
 
 static const struct load loads[] = {
+	{ "burst1", BURSTS, 1, open_lines, start_bursts, take_line },
 	{ "burst64", BURSTS * FILES, FILES, open_lines, start_bursts, take_line },
 	{ "busy64", BURSTS * FILES, FILES, open_lines, start_busy_bursts, take_line },
 	{ "steady", STEADY_EVENTS / FILES * FILES, STEADY_EVENTS / FILES * FILES, open_lines,
@@ -276,8 +301,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static const char usage[] =
-	"usage: moderation [-i] burst64|busy64|steady|tcp epoll|off|default|50us|200us|adaptive";
+static const char usage[] = "usage: moderation [-i] LOAD MODE: see loads[] and modes[]";
 
 int main(int argc, char **argv)
 {
@@ -311,9 +335,12 @@ int main(int argc, char **argv)
 	pthread_join(thread, NULL);
 
 	qsort(latency, nlatency, sizeof(*latency), compare);
-	printf("%s\t%s\t%d\t%ld\t%ld\t%llu\t%llu\t%llu\n", load->name, mode->name, load->events,
-	       wakeups, slept, (unsigned long long)latency[nlatency / 2],
+	qsort(firsts, nfirsts, sizeof(*firsts), compare);
+	printf("%s\t%s\t%d\t%ld\t%ld\t%llu\t%llu\t%llu\t%llu\n",
+	       load->name, mode->name, load->events, wakeups, slept,
+	       (unsigned long long)latency[nlatency / 2],
 	       (unsigned long long)latency[nlatency * 99LL / 100],
-	       (unsigned long long)(last_ns - first_ns) / 1000);
+	       (unsigned long long)(last_ns - first_ns) / 1000,
+	       (unsigned long long)firsts[nfirsts / 2]);
 	return 0;
 }
