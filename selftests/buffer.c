@@ -424,7 +424,7 @@ TEST_F(read, segments_wait_once)
 	}
 }
 
-/* readv(2): events run over the ends of segments; a bad one takes only whole events, none is lost */
+/* readv(2): events run over the ends of segments. A bad one loses no event, and takes none in part */
 TEST_F(read, segments)
 {
 	struct epoll_event ev[4];

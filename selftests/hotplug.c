@@ -58,15 +58,14 @@ static void *lines_main(void *arg)
 	};
 
 	on_cpu(1);		/* fails while it is offline */
-	do {
-		load->ret = burst_ioctl(load->rd[0], &b);
-		if (!load->ret)
+	while (!load->stop && !load->ret) {
+		if (!burst_ioctl(load->rd[0], &b))
 			load->made += b.nr * b.repeat;
-		else if (errno == EBUSY)
+		else if (errno == EBUSY)	/* the last burst goes on */
 			sched_yield();
 		else
-			break;
-	} while (!load->made || !load->stop);
+			load->ret = errno;
+	}
 	return NULL;
 }
 
@@ -118,6 +117,7 @@ static void cycle_under_load(struct __test_metadata *_metadata, struct load *loa
 		EXPECT_EQ(0, set_online(i % 2)) TH_LOG("%s", strerror(errno));
 		load->stop = true;
 		pthread_join(producer, NULL);
+		EXPECT_EQ(0, load->ret);
 		EXPECT_TRUE(becomes(&load->taken, load->made))
 			TH_LOG("%d of %d events in cycle %d", load->taken, load->made, i);
 		ASSERT_EQ(0, eventfd_write(load->end, 1));
