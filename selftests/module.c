@@ -286,7 +286,7 @@ TEST_F(module, parameters)
 {
 	static const char *const bad[] = {
 		"budget=65", "budget=0", "coalesce_usecs=1000001", "coalesce_events=2147483648",
-		"flags=8", "flags=x",
+		"flags=32", "flags=x",
 	};
 	struct evpoll_params params;
 	int ep;

@@ -307,7 +307,7 @@ static const struct {
 	{ PARAMETERS "budget", "17\n", { "0", "65", "-1", "x", "4294967297" } },
 	{ PARAMETERS "coalesce_usecs", "1000000\n", { "1000001", "-1", "4294967296" } },
 	{ PARAMETERS "coalesce_events", "123\n", { "2147483648", "-1", "1x" } },
-	{ PARAMETERS "flags", "6\n", { "8", "-1", "4294967295" } },
+	{ PARAMETERS "flags", "6\n", { "32", "-1", "4294967295" } },
 };
 
 static int text_of(const char *path, char *buf, size_t size)
