@@ -150,17 +150,24 @@ TEST_F(moderation, eager_single)
 	EXPECT_EQ(20, after.inline_flushes);
 }
 
-/* EVPOLL_EAGER: a burst causes two wakeups at most, one for its first event and one for the rest */
+/*
+ * EVPOLL_EAGER: the first event of a burst wakes, and then the turns of NAPI do. A burst has one turn
+ * unless this machine is so slow that NAPI runs in the middle of it.
+ */
 TEST_F(moderation, eager_burst)
 {
 	struct evpoll_params params = { .flags = EVPOLL_EAGER };
+	struct evpoll_stats stats;
 
 	ASSERT_EQ(0, set_params(self->ep, &params));
 	three_bursts(_metadata, self, variant->context);
-	EXPECT_EQ(3 * LINES, stats_of(self->ep).delivered);
-	TH_LOG("eager: %d events in %llu wakeups", 3 * LINES, stats_of(self->ep).wakeups);
-	if (variant->context != EVPOLL_SOURCE_PROCESS)
-		EXPECT_GE(3 * 2, stats_of(self->ep).wakeups);
+	stats = stats_of(self->ep);
+	EXPECT_EQ(3 * LINES, stats.delivered);
+	TH_LOG("eager: %d events in %llu wakeups", 3 * LINES, stats.wakeups);
+	if (variant->context != EVPOLL_SOURCE_PROCESS) {
+		EXPECT_GE(stats.polls + 1, stats.inline_flushes);
+		EXPECT_GE(stats.inline_flushes + stats.polls, stats.wakeups);
+	}
 }
 
 /* Back and forth under a load, nothing is lost */
