@@ -70,7 +70,7 @@ static void evpoll_napi_kick(struct irq_work *kick)
 	if (in_hardirq())
 		napi_schedule(&en->napi);
 	else if (irqs_disabled())
-		/* A CPU that goes offline runs this. No interrupt ends here and runs the softirq. */
+		/* A CPU that goes offline. No interrupt ends here and would run the softirq. */
 		evpoll_awake_queue_work(&en->work);
 	else	/* PREEMPT_RT runs this in a thread. */
 		evpoll_napi_run(en);

@@ -424,7 +424,7 @@ TEST_F(read, segments_wait_once)
 	}
 }
 
-/* readv(2): events run over the ends of segments. A bad one loses no event, and takes none in part */
+/* readv(2): events run over the ends of segments. A bad segment loses no event */
 TEST_F(read, segments)
 {
 	struct epoll_event ev[4];

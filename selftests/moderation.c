@@ -151,8 +151,8 @@ TEST_F(moderation, eager_single)
 }
 
 /*
- * EVPOLL_EAGER: the first event of a burst wakes, and then the turns of NAPI do. A burst has one turn
- * unless this machine is so slow that NAPI runs in the middle of it.
+ * EVPOLL_EAGER: the first event of a burst wakes, and then the turns of NAPI do. A turn moves 64
+ * events, and on a slow machine NAPI may run in the middle of a burst.
  */
 TEST_F(moderation, eager_burst)
 {
