@@ -254,8 +254,13 @@ static void evpoll_rotate_entry(struct evpoll_entry *entry)
 	head = smp_load_acquire(&entry->head);
 	if (head) {
 		spin_lock_irqsave(&head->lock, flags);
-		/* POLLFREE may have taken the entry off, under this lock. */
-		if (!list_empty(&entry->wait.entry))
+		/*
+		 * POLLFREE may have taken the entry off, under this lock. If the entry is the only
+		 * one, moving it would leave the queue empty for a moment, and waitqueue_active()
+		 * would tell a waker without the lock that nobody is there.
+		 */
+		if (!list_empty(&entry->wait.entry) &&
+		    !list_is_last(&entry->wait.entry, &head->head))
 			list_move_tail(&entry->wait.entry, &head->head);
 		spin_unlock_irqrestore(&head->lock, flags);
 	}

@@ -233,4 +233,74 @@ TEST_F(rotate, busy_worker)
 	close(server);
 }
 
+/* A thread that takes all events of a socket, and its bytes, until the test stops it */
+struct watcher {
+	int ep;
+	int fd;
+	int stop;
+	_Atomic uint32_t seen;
+};
+
+static void *watcher_main(void *arg)
+{
+	struct watcher *w = arg;
+	struct epoll_event ev;
+	char buf[64];
+
+	while (ep_wait(BY_WAIT, w->ep, &ev, 1, -1) == 1 && ev.data.u64 == (uint64_t)w->fd) {
+		while (read(w->fd, buf, sizeof(buf)) > 0)
+			;
+		w->seen |= ev.events;
+	}
+	return NULL;
+}
+
+static bool watcher_sees(struct watcher *w, uint32_t event)
+{
+	long long end = now_ms() + SOON;
+
+	while (!(w->seen & event)) {
+		if (now_ms() > end)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+/*
+ * The socket becomes writable while a reader rotates for the event before. A waker skips the wakeup
+ * if it finds the wait queue empty, so the only entry of the queue must never leave it.
+ */
+TEST_F(rotate, event_meanwhile)
+{
+	struct watcher w = { .ep = self->ep, .stop = eventfd(0, EFD_CLOEXEC) };
+	char buf[1024] = "";
+	int size = 1, s[2];
+	pthread_t thread;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s));
+	/* The kernel takes its least size, and one write of the buffer fills it. */
+	ASSERT_EQ(0, setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	w.fd = s[0];
+	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, s[0], EPOLLIN | EPOLLOUT | EPOLLET | ROTATE));
+	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, w.stop, EPOLLIN));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, watcher_main, &w));
+	ASSERT_TRUE(watcher_sees(&w, EPOLLOUT));
+	for (int i = 0; i < 5000; i++) {
+		ASSERT_EQ((ssize_t)sizeof(buf), write(s[0], buf, sizeof(buf)));
+		w.seen = 0;
+		ASSERT_EQ(1, write(s[1], "x", 1));
+		/* Some time of the reader's, so that each step of it is hit */
+		for (atomic_int n = 0; n < 10 * i; n++)
+			;
+		ASSERT_EQ((ssize_t)sizeof(buf), read(s[1], buf, sizeof(buf)));
+		ASSERT_TRUE(watcher_sees(&w, EPOLLOUT)) TH_LOG("round %d", i);
+	}
+	ASSERT_EQ(0, eventfd_write(w.stop, 1));
+	pthread_join(thread, NULL);
+	close(w.stop);
+	close(s[0]);
+	close(s[1]);
+}
+
 TEST_HARNESS_MAIN
