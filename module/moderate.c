@@ -133,6 +133,8 @@ long evpoll_params_set(struct evpoll *ep, struct evpoll_params *params)
 	evpoll_disarm(ep);
 	atomic_set(&ep->window_events, 0);
 	evpoll_flush_all(ep, EVPOLL_WAKEUP);
+	/* With EVPOLL_EAGER the timer may have been for pollers alone, with nothing pending. */
+	evpoll_wake_pollers(ep);
 	return 0;
 }
 

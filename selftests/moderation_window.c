@@ -457,6 +457,26 @@ TEST_F(window, eager)
 	EXPECT_EQ(1, stats_of(self->ep).timer_flushes);
 }
 
+/* An eager event leaves the pollers to the end of the window. SET_PARAMS ends it, and wakes them. */
+TEST_F(window, eager_then_set_params)
+{
+	struct evpoll_params params = { .flags = EVPOLL_EAGER, .coalesce_usecs = LONG_US };
+	int epoll = ep_create(BY_EPOLL, O_CLOEXEC);
+	struct reader poller;
+
+	ASSERT_EQ(0, set_params(self->ep, &params));
+	/* Level-triggered: the instance stays readable. */
+	ASSERT_EQ(0, lines_add(BY_WAIT, self->ep, self->fd, 1, EPOLLIN));
+	ASSERT_EQ(0, ep_add(BY_EPOLL, epoll, self->ep, EPOLLIN));
+	ASSERT_TRUE(reader_start(&poller, BY_EPOLL, epoll, 1));
+	ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
+	ASSERT_EQ(0, burst(variant->context, self->fd, 1));
+	EXPECT_EQ(1, reader_join(&self->reader));
+	ASSERT_EQ(0, set_window(self->ep, 0, 0));
+	EXPECT_EQ(1, reader_join(&poller));
+	close(epoll);
+}
+
 /* EVPOLL_ADAPTIVE: an event that comes alone is not worth a window, not even the first */
 TEST_F(window, adaptive_single)
 {
