@@ -81,10 +81,13 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
 		evpoll_napi_wake_pollers(ep);
 		return;
 	}
-	if (evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep))
+	if (evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep)) {
 		evpoll_queue_direct(item, uring, wakeup);
-	else
+		/* evpoll_napi_schedule() wants EVPOLL_POLLERS to be set before it checks. */
+		smp_mb();
+	} else {
 		evpoll_add_pending(ep, item, uring);
+	}
 	if (window_ns)
 		evpoll_moderate(ep, window_ns);
 	else if (in_interrupt())
