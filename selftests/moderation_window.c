@@ -457,7 +457,7 @@ TEST_F(window, eager)
 	EXPECT_EQ(1, stats_of(self->ep).timer_flushes);
 }
 
-/* An eager event leaves the pollers to the end of the window. SET_PARAMS ends it, and wakes them. */
+/* An eager event leaves pollers to the end of the window. SET_PARAMS ends it, and wakes them. */
 TEST_F(window, eager_then_set_params)
 {
 	struct evpoll_params params = { .flags = EVPOLL_EAGER, .coalesce_usecs = LONG_US };
