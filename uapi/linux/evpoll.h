@@ -175,8 +175,9 @@ struct evpoll_wait {
  *	the module parameter (64)
  * @coalesce_usecs: the window, in us, up to 1000000: the longest time from the first event that no
  *	reader has seen to the wakeup for it. 0 is no window. As rx-usecs of ethtool -C
- * @coalesce_events: end the window and wake at once when this many events are pending, up to
- *	2^31 - 1; 0 is no such limit. As rx-frames of ethtool -C
+ * @coalesce_events: end the window and wake at once when so many events have come in it, up to
+ *	2^31 - 1; 0 is no such limit. With EVPOLL_EAGER the first one counts too. As rx-frames of
+ *	ethtool -C
  *
  * EVPOLL_IOC_SET_PARAMS sets all of them for later events, and flushes what is pending. It may fail
  * with ENOMEM when it sets EVPOLL_LATENCY for the first time; then nothing changes. A new
