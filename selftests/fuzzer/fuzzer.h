@@ -223,8 +223,10 @@ pid_t child_start(struct child *c, unsigned long flags, int *pidfd);
 
 /* twins.c: steps that are done twice, and what they return */
 bool twin_step(struct world *w, const struct step *s);
-bool look_at_all(struct world *w);
 bool interest_lists_agree(struct world *w);
+
+/* look.c: a last look at all twins */
+bool look_at_all(struct world *w);
 
 /* items.c: what an instance watches */
 #define ANY_NUMBER INT32_MIN

@@ -1,92 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Steps that are done twice, to an epoll instance and to an evpoll instance, and compared. */
-#include "fuzzer.h"
-
-#include <stdarg.h>
-#include <sys/mman.h>
+#include "twins.h"
 
 /* Above the numbers of slots */
 #define TWIN_FD 200
 
-#define MS 1000000LL
-
-enum how { BY_CALL, BY_READING };
-
-/* What a look returned, on one side, or changes: @ev has their errors then */
-struct result {
-	int n;
-	int error;
-	bool changes;
-	struct epoll_event ev[LOOK];
-};
-
-static const char * const side_name[2] = { "epoll", "evpoll" };
-
-static void print_event(FILE *f, const struct epoll_event *ev, bool change)
-{
-	unsigned int slot = ev->data.u64 & 0xffff;
-
-	if (change)
-		fprintf(f, "  %u:%s", slot, ev->events ? strerrorname_np(ev->events) : "0");
-	else
-		fprintf(f, "  %u@%u:%x", slot, (unsigned int)(ev->data.u64 >> 16), ev->events);
-}
-
-static bool differ(struct world *w, const char *what, const struct result *r)
-{
-	FILE *f = fmemopen(w->why, sizeof(w->why), "w");
-
-	fprintf(f, "%s:\n", what);
-	for (int side = 0; side < 2; side++) {
-		fprintf(f, "  %-7s", side_name[side]);
-		if (r[side].n < 0)
-			fprintf(f, "%s", strerrorname_np(r[side].error));
-		else
-			fprintf(f, "%d", r[side].n);
-		for (int i = 0; i < r[side].n; i++)
-			print_event(f, &r[side].ev[i], r[side].changes);
-		fputc('\n', f);
-	}
-	fclose(f);
-	return false;
-}
-
-static void trace(struct world *w, const char *what, const struct result *r)
-{
-	if (!w->trace)
-		return;
-	differ(w, what, r);
-	fputs(w->why, stdout);
-	w->why[0] = 0;
-}
-
-static int by_data(const void *a, const void *b)
-{
-	const struct epoll_event *x = a, *y = b;
-
-	return x->data.u64 < y->data.u64 ? -1 : x->data.u64 > y->data.u64;
-}
-
-static bool agree(const struct result *r, bool ordered)
-{
-	struct result sorted[2];
-
-	if (r[0].n != r[1].n || r[0].error != r[1].error)
-		return false;
-	if (r[0].n <= 0)
-		return true;
-	if (!memcmp(r[0].ev, r[1].ev, r[0].n * sizeof(*r[0].ev)))
-		return true;
-	if (ordered)
-		return false;
-	for (int side = 0; side < 2; side++) {
-		memcpy(&sorted[side], &r[side], sizeof(*r));
-		qsort(sorted[side].ev, r[0].n, sizeof(*r[0].ev), by_data);
-	}
-	return !memcmp(sorted[0].ev, sorted[1].ev, r[0].n * sizeof(*r[0].ev));
-}
-
-static void set_flavour(int fd, enum flavour flavour)
+void set_flavour(int fd, enum flavour flavour)
 {
 	static const uint32_t flags[FLAVOURS] = {
 		[UNBATCHED] = EVPOLL_UNBATCHED, [EAGER] = EVPOLL_EAGER, [IN_TURN] = EVPOLL_FIFO,
@@ -113,12 +32,6 @@ static int create(int side, enum flavour flavour)
 	high = fcntl(fd, F_DUPFD_CLOEXEC, TWIN_FD);
 	close(fd);
 	return high;
-}
-
-/* How to talk to that side */
-static enum mechanism mechanism(const struct twin *t, int side)
-{
-	return side == EPOLL || t->flavour == OUTER ? BY_EPOLL : BY_WAIT;
 }
 
 static void step_create(struct twin *t, enum flavour flavour)
@@ -168,15 +81,6 @@ static struct evpoll_ctl change_of(const struct world *w, int op, int fd, const 
 		.op = op, .fd = fd, .events = op == EPOLL_CTL_DEL ? 0 : s->arg[2],
 		.data = (uint64_t)w->at << 16 | slot,
 	};
-}
-
-/* What a change returned, in the place of an event */
-static void set_error(struct result *r, int i, int error, unsigned int slot)
-{
-	r->ev[i].events = error;
-	r->ev[i].data.u64 = slot;
-	r->n = i + 1;
-	r->changes = true;
 }
 
 /*
@@ -265,207 +169,6 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 	if (agree(r, true))
 		return true;
 	return differ(w, "an unknown bit (in place of epoll's errno: EINVAL)", r);
-}
-
-/*
- * True if evpoll defines the same order of events as epoll: README, "Differences from epoll". Once
- * the orders may differ, each look must take all events. A twin that others watch has no order
- * either: theirs decides when it is polled, and a poll drops the items that have no event any more.
- * EVPOLLROTATE changes the order of items on a wait queue, and so that of their events.
- */
-static bool has_order(const struct world *w, const struct twin *t)
-{
-	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !t->nests && !t->watched && !(w->asynchronous && t->exclusive) &&
-	       !(t->rotates && t->beside);
-}
-
-/*
- * Events wait for the end of a window before they reach the instances above. Setting a window ends
- * the old one, so this makes them arrive now. There can be several instances on top of each other.
- */
-static void end_windows(const struct world *w, const struct twin *t)
-{
-	if (!w->windowed || !t->nests)
-		return;
-	for (int i = 0; i < TWINS * TWINS; i++) {
-		const struct twin *below = &w->twin[i % TWINS];
-
-		if (below->open && below->flavour == WINDOW)
-			set_flavour(below->fd[EVPOLL], WINDOW);
-	}
-}
-
-static void wait_once(const struct twin *t, int side, enum how how, struct epoll_event *to, int max,
-		      struct result *r)
-{
-	struct timespec now = {};
-
-	r->changes = false;
-	if (mechanism(t, side) == BY_EPOLL) {
-		r->n = syscall(SYS_epoll_wait, t->fd[side], to, max, 0);
-	} else if (how == BY_CALL) {
-		r->n = ep_pwait2(BY_WAIT, t->fd[side], to, max, &now, NULL);
-	} else {
-		r->n = syscall(SYS_read, t->fd[side], to, max * sizeof(*to));
-		if (r->n > 0)
-			r->n /= sizeof(*to);
-		else if (r->n < 0 && errno == EAGAIN)
-			r->n = 0;
-	}
-	r->error = r->n < 0 ? errno : 0;
-	if (r->n > 0 && to != r->ev)
-		memcpy(r->ev, to, r->n * sizeof(*to));
-}
-
-/* Changes, and a wait that does not block, in one call */
-static void wait_changing(const struct twin *t, struct evpoll_ctlv *ctlv, struct result *r)
-{
-	struct timespec now = {};
-	struct evpoll_wait wait = {
-		.events = (uintptr_t)r->ev, .maxevents = LOOK, .timeout = (uintptr_t)&now,
-		.ctlv = *ctlv,
-	};
-
-	r->changes = false;
-	r->n = ioctl(t->fd[EVPOLL], EVPOLL_IOC_WAIT, &wait);
-	r->error = r->n < 0 ? errno : 0;
-	*ctlv = wait.ctlv;
-}
-
-/* Joins what a look has brought to what earlier ones have. */
-static void join(struct result *all, const struct result *more)
-{
-	int i, j;
-
-	for (i = 0; i < more->n; i++) {
-		for (j = 0; j < all->n; j++)
-			if (all->ev[j].data.u64 == more->ev[i].data.u64)
-				break;
-		if (j == LOOK)
-			return;
-		if (j == all->n)
-			all->ev[all->n++] = (struct epoll_event){ .data = more->ev[i].data };
-		all->ev[j].events |= more->ev[i].events;
-	}
-}
-
-/* ms; an event comes within this time, even if this machine is busy */
-#define LATEST 3000
-
-/*
- * May an event come later than the call that causes it? NAPI wakes an instance that watches
- * another one, and it may run in ksoftirqd.
- */
-static bool may_be_late(const struct world *w)
-{
-	return w->asynchronous || w->nested;
-}
-
-/*
- * Look again. If an interrupt came between the two halves of the look, the first side reports its
- * event in the next look. An event that only one side reports, in any look, is a difference. A
- * different order is one too, because the events before the interrupt keep their order.
- */
-static bool look_again(struct world *w, struct twin *t, struct result *r, bool ordered)
-{
-	long long end = now_ms() + LATEST;
-	struct result more[2];
-
-	for (int side = 0; side < 2; side++)
-		if (r[side].n < 0)
-			return false;
-	do {
-		for (int side = 0; side < 2; side++) {
-			wait_once(t, side, BY_CALL, more[side].ev, LOOK, &more[side]);
-			join(&r[side], &more[side]);
-		}
-		if (agree(r, ordered)) {
-			t->shuffled = true;
-			w->interrupted++;
-			return true;
-		}
-		sched_yield();
-	} while (now_ms() < end);
-	w->late = agree(r, false) || (t->nests && r[EVPOLL].n > r[EPOLL].n);
-	return false;
-}
-
-/* Where only @room events can be written, and the memory after them cannot */
-static struct epoll_event *bad_buffer(int room)
-{
-	static char *pages;
-
-	if (!pages) {
-		pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			     -1, 0);
-		mprotect(pages + 4096, 4096, PROT_NONE);
-	}
-	/* One of them is cut. */
-	return (struct epoll_event *)(pages + 4096 - room * sizeof(struct epoll_event) - 5);
-}
-
-static bool looks_agree(struct world *w, struct twin *t, struct result *r)
-{
-	struct result first[2];
-	bool ordered = has_order(w, t);
-
-	trace(w, "the look", r);
-	if (agree(r, ordered))
-		return true;
-	/* No event came: only the order differs. */
-	if (agree(r, false)) {
-		w->late = w->asynchronous;
-		return differ(w, "the order", r);
-	}
-	memcpy(first, r, sizeof(first));
-	if (may_be_late(w) && look_again(w, t, r, ordered))
-		return true;
-	return differ(w, "the look", first);
-}
-
-static bool look(struct world *w, struct twin *t, enum how how, int max, int room)
-{
-	struct result r[2];
-	bool ordered = has_order(w, t);
-
-	if (max > LOOK || (max && !ordered))
-		max = LOOK;
-	if (!ordered)
-		room = -1;
-	end_windows(w, t);
-	for (int side = 0; side < 2; side++)
-		wait_once(t, side, how, room < 0 ? r[side].ev : bad_buffer(room), max, &r[side]);
-	return looks_agree(w, t, r);
-}
-
-/* Ready for poll(2) */
-static void poll_once(const struct twin *t, int side, struct result *r)
-{
-	struct pollfd pfd = { .fd = t->fd[side], .events = POLLIN | POLLOUT | POLLPRI };
-
-	r->error = 0;
-	r->n = poll(&pfd, 1, 0);
-	r->ev[0] = (struct epoll_event){ .events = pfd.revents };
-}
-
-static bool step_poll(struct world *w, struct twin *t)
-{
-	long long end = now_ms() + LATEST;
-	struct result r[2] = {};
-	bool same;
-
-	/* poll(2) polls until it finds one event, and the order decides which one that is. */
-	if (w->tells_once && !has_order(w, t))
-		return true;
-	end_windows(w, t);
-	do {
-		for (int side = 0; side < 2; side++)
-			poll_once(t, side, &r[side]);
-		same = agree(r, true);
-	} while (!same && may_be_late(w) && now_ms() < end);
-	trace(w, "poll(2)", r);
-	return same ? true : differ(w, "poll(2)", r);
 }
 
 /* Changes for several slots: one after the other for epoll, in one call for evpoll. */
@@ -560,7 +263,7 @@ bool twin_step(struct world *w, const struct step *s)
 		/* epoll in evpoll is refused. */
 		if (below->flavour == OUTER)
 			return true;
-		/* As in step_poll() */
+		/* As in polls_agree() */
 		if (w->tells_once)
 			return true;
 		t->nests = true;
@@ -581,7 +284,7 @@ bool twin_step(struct world *w, const struct step *s)
 	case DEL_MANY:
 		return step_many(w, t, EPOLL_CTL_DEL, s, false);
 	case POLL:
-		return step_poll(w, t);
+		return polls_agree(w, t);
 	case WAIT:
 		return look(w, t, BY_CALL, s->arg[1], -1);
 	case WAIT_READ:
@@ -589,14 +292,6 @@ bool twin_step(struct world *w, const struct step *s)
 	case WAIT_BAD:
 		return look(w, t, s->arg[1] % 2 ? BY_CALL : BY_READING, s->arg[1], s->arg[2]);
 	}
-	return true;
-}
-
-bool look_at_all(struct world *w)
-{
-	for (int i = 0; i < TWINS; i++)
-		if (w->twin[i].open && !look(w, &w->twin[i], BY_CALL, LOOK, -1))
-			return false;
 	return true;
 }
 
