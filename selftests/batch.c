@@ -54,16 +54,12 @@ static int ctlv(int ep, const void *changes, unsigned int nr, struct evpoll_ctlv
 	return ioctl(ep, EVPOLL_IOC_CTLV, arg);
 }
 
-static void on_signal(int signal)
-{
-}
-
 /* uapi, EINTR: a signal ends a long list of changes, and the caller can go on behind it */
 TEST_F(batch, signal_ends_changes)
 {
 	enum { NR = 1 << 20 };
 	struct itimerval every_20_ms = { { 0, 20000 }, { 0, 20000 } }, never = {};
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = no_action, .sa_flags = SA_RESTART };
 	struct evpoll_ctlv arg;
 	struct evpoll_ctl *c;
 	unsigned int done = 0;
@@ -95,10 +91,9 @@ TEST_F(batch, signal_ends_changes)
 /* uapi, EINTR: a signal does not end a list of 64 changes */
 TEST_F(batch, signal_and_short_list)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct epoll_event event;
 	struct evpoll_ctl c[64];
-	sigset_t blocked, none;
+	sigset_t none;
 	struct evpoll_wait wait = {
 		.events = (uintptr_t)&event, .maxevents = 1,
 		.sigmask = (uintptr_t)&none, .sigsetsize = 8,
@@ -108,17 +103,11 @@ TEST_F(batch, signal_and_short_list)
 	c[0] = change(EPOLL_CTL_ADD, self->fd[1], EPOLLIN);
 	for (int i = 1; i < 64; i++)
 		c[i] = change(EPOLL_CTL_DEL, self->fd[0], 0);
-	sigemptyset(&none);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGUSR1);
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &blocked, NULL));
-	/* Pending, and not blocked during the call: the changes come first, and some fail. */
-	ASSERT_EQ(0, raise(SIGUSR1));
+	/* The signal is not blocked during the call. The changes come first, and some fail. */
+	ASSERT_EQ(0, raise_blocked(&none));
 	EXPECT_EQ(0, ioctl(self->ep, EVPOLL_IOC_WAIT, &wait));
 	EXPECT_EQ(64u, wait.ctlv.done);
 	EXPECT_EQ(63u, wait.ctlv.failed);
-	EXPECT_EQ(0, sigprocmask(SIG_UNBLOCK, &blocked, NULL));
 }
 
 /* uapi: the call tries all changes, sets the result of each and counts those that failed */
@@ -362,25 +351,15 @@ TEST_F(batch, fault_before_the_wait)
 	EXPECT_EVENT(EPOLLIN, self->fd[0], ev);
 }
 
-static void nothing(int sig)
-{
-}
-
 /* uapi: a signal ends the wait; the changes have been tried */
 TEST_F(batch, signal)
 {
 	struct evpoll_ctl c = change(EPOLL_CTL_ADD, self->fd[1], EPOLLIN);
-	struct sigaction action = { .sa_handler = nothing };
 	struct epoll_event ev;
 	struct evpoll_wait wait = wait_with(&ev, 1, NULL, &c, 1);
-	sigset_t usr1, none;
+	sigset_t none;
 
-	sigemptyset(&none);
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &usr1, NULL));
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	ASSERT_EQ(0, raise(SIGUSR1));
+	ASSERT_EQ(0, raise_blocked(&none));
 	wait.sigmask = (uintptr_t)&none;
 	wait.sigsetsize = _NSIG / 8;
 	EXPECT_ERRNO(EINTR, ioctl(self->ep, EVPOLL_IOC_WAIT, &wait));

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -70,6 +71,28 @@ static inline long own_switches(void)
 
 	getrusage(RUSAGE_THREAD, &usage);
 	return usage.ru_nvcsw;
+}
+
+static inline void no_action(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * Blocks SIGUSR1, and makes it pending. Its handler does nothing. A wait with the empty mask @none
+ * gets it at once.
+ */
+static inline int raise_blocked(sigset_t *none)
+{
+	struct sigaction action = { .sa_handler = no_action };
+	sigset_t blocked;
+
+	sigemptyset(none);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR1);
+	if (sigaction(SIGUSR1, &action, NULL) || sigprocmask(SIG_BLOCK, &blocked, NULL))
+		return -1;
+	return raise(SIGUSR1);
 }
 
 /* Exit status of a child, -1 if it did not exit by itself. */

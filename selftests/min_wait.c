@@ -188,15 +188,10 @@ TEST_F(min_wait, zero_timeout)
 	EXPECT_GT(start + LONG, now_ns());
 }
 
-static void handler(int sig)
-{
-	(void)sig;
-}
-
 /* A signal ends it: EINTR without an event, the events when there are some */
 TEST_F(min_wait, signal)
 {
-	struct sigaction action = { .sa_handler = handler };
+	struct sigaction action = { .sa_handler = no_action };
 	struct minimal m;
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
@@ -221,27 +216,20 @@ TEST_F(min_wait, signal)
 /* A signal that is pending before the call ends the wait at once, also the first on an instance */
 TEST_F(min_wait, signal_before)
 {
-	struct sigaction action = { .sa_handler = handler };
 	int64_t ts[2] = { LONG / 1000000000, LONG % 1000000000 };
-	sigset_t usr1, none;
+	sigset_t none;
 	struct evpoll_wait wait = {
 		.events = (uintptr_t)self->ev, .maxevents = 8, .timeout = (uintptr_t)ts,
 		.sigmask = (uintptr_t)&none, .sigsetsize = 8, .min_wait_ns = LONG,
 	};
 
-	sigemptyset(&none);
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &usr1, NULL));
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	ASSERT_EQ(0, raise(SIGUSR1));
+	ASSERT_EQ(0, raise_blocked(&none));
 	EXPECT_ERRNO(EINTR, ioctl(self->ep, EVPOLL_IOC_WAIT, &wait));
 
 	ASSERT_EQ(0, burst(variant->context, self->fd, 2));
 	ASSERT_TRUE(queued_become(self->ep, 2));
 	ASSERT_EQ(0, raise(SIGUSR1));
 	EXPECT_EQ(2, ioctl(self->ep, EVPOLL_IOC_WAIT, &wait));
-	EXPECT_EQ(0, sigprocmask(SIG_UNBLOCK, &usr1, NULL));
 }
 
 /* Another waiter, without min_wait, gets the events; the waiters with min_wait sleep on */

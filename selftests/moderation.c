@@ -51,19 +51,31 @@ static void epoll_beside(struct __test_metadata *_metadata, int context, int *fd
 	close(ep);
 }
 
-/* Which path flushes the events of each context */
-TEST_F(moderation, path)
+/* 20 events come one by one, and each finds a sleeping reader. */
+static void single_events(struct __test_metadata *_metadata, struct _test_data_moderation *self,
+			  int context)
 {
-	struct evpoll_source_event event;
-	struct evpoll_stats after;
-
 	for (int i = 0; i < 20; i++) {
+		struct evpoll_source_event event;
+
 		ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
-		ASSERT_EQ(0, burst(variant->context, self->fd + i, 1));
+		ASSERT_EQ(0, burst(context, self->fd + i, 1));
 		EXPECT_EQ(1, reader_join(&self->reader));
 		EXPECT_EVENT(EPOLLIN, self->fd[i], self->reader.ev[0]);
 		EXPECT_EQ(0, line_read(self->fd[i], &event));
+		/* The turn of NAPI ends the burst, also with EVPOLL_EAGER. */
+		if (context != EVPOLL_SOURCE_PROCESS)
+			ASSERT_TRUE(counter_becomes(self->ep, offsetof(struct evpoll_stats, polls),
+						    i + 1));
 	}
+}
+
+/* Which path flushes the events of each context */
+TEST_F(moderation, path)
+{
+	struct evpoll_stats after;
+
+	single_events(_metadata, self, variant->context);
 	after = stats_of(self->ep);
 	EXPECT_EQ(20, after.callbacks);
 	EXPECT_EQ(20, after.queued);
@@ -129,21 +141,10 @@ TEST_F(moderation, unbatched)
 TEST_F(moderation, eager_single)
 {
 	struct evpoll_params params = { .flags = EVPOLL_EAGER };
-	struct evpoll_source_event event;
 	struct evpoll_stats after;
 
 	ASSERT_EQ(0, set_params(self->ep, &params));
-	for (int i = 0; i < 20; i++) {
-		ASSERT_TRUE(reader_start(&self->reader, BY_WAIT, self->ep, 1));
-		ASSERT_EQ(0, burst(variant->context, self->fd + i, 1));
-		EXPECT_EQ(1, reader_join(&self->reader));
-		EXPECT_EVENT(EPOLLIN, self->fd[i], self->reader.ev[0]);
-		EXPECT_EQ(0, line_read(self->fd[i], &event));
-		/* Only NAPI ends a burst. */
-		if (variant->context != EVPOLL_SOURCE_PROCESS)
-			ASSERT_TRUE(counter_becomes(self->ep, offsetof(struct evpoll_stats, polls),
-						    i + 1));
-	}
+	single_events(_metadata, self, variant->context);
 	after = stats_of(self->ep);
 	EXPECT_EQ(20, after.queued);
 	EXPECT_EQ(20, after.wakeups);
