@@ -16,7 +16,7 @@
 #include "awake.h"
 #include "extra.h"
 
-/* For evpoll_awake_queue_work() */
+/* Runs work that may sleep: it frees wakeup sources, and runs NAPI for a CPU that goes offline. */
 static struct workqueue_struct *evpoll_awake_wq;
 
 __poll_t evpoll_awake_allowed(__poll_t events)

@@ -240,8 +240,9 @@ int evpoll_add_wait_entries(struct evpoll_item *item)
 }
 
 /*
- * Only a reader rotates. A wake callback must not, although it has the lock: a wakeup of all
- * entries would meet an entry that moved to the tail again, perhaps for ever.
+ * Only a reader rotates. A wake callback has the lock too, but it must not rotate. wake_up_all()
+ * calls each entry up to the last one. If each entry moved to the end when it is called, there
+ * would be no last one, and wake_up_all() would not return.
  */
 static void evpoll_rotate_entry(struct evpoll_entry *entry)
 {

@@ -160,16 +160,28 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	return error;
 }
 
+static noinline long evpoll_forget(struct evpoll *ep, struct evpoll_ctl *ctl)
+{
+	long error;
+
+	ctl->events = 0;
+	error = evpoll_items_forget(ep, ctl->fd);
+	trace_evpoll_ctl(ep, ctl, error);
+	return error;
+}
+
 /*
  * @target: the file of @ctl's descriptor, or NULL if it has none. Corrects @ctl to what takes
- * effect: no mask for DEL, no EPOLLWAKEUP without the right to it. FORGET, which needs no file, is
- * not for this function.
+ * effect: no mask for DEL, no EPOLLWAKEUP without the right to it.
  */
 static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
 					      struct evpoll_ctl *ctl)
 {
 	long error;
 
+	/* Needs no file. */
+	if (ctl->op == EVPOLL_CTL_FORGET)
+		return evpoll_forget(file->private_data, ctl);
 	if (ctl->op == EPOLL_CTL_DEL)
 		ctl->events = 0;
 	if (evpoll_mask_is_wrong((__force __poll_t)ctl->events))
@@ -190,25 +202,11 @@ out:
 	return error;
 }
 
-static noinline long evpoll_forget(struct evpoll *ep, struct evpoll_ctl *ctl)
-{
-	long error;
-
-	ctl->events = 0;
-	error = evpoll_items_forget(ep, ctl->fd);
-	trace_evpoll_ctl(ep, ctl, error);
-	return error;
-}
-
 long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 {
-	struct fd target;
-	long error;
+	struct fd target = fdget(ctl->fd);
+	long error = evpoll_ctl_target(file, fd_file(target), ctl);
 
-	if (ctl->op == EVPOLL_CTL_FORGET)
-		return evpoll_forget(file->private_data, ctl);
-	target = fdget(ctl->fd);
-	error = evpoll_ctl_target(file, fd_file(target), ctl);
 	fdput(target);
 	return error;
 }
@@ -216,13 +214,9 @@ long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 /* The task may sleep before it returns to user space, so this uses evpoll_fput(). */
 long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl)
 {
-	struct fd target;
-	long error;
+	struct fd target = fdget(ctl->fd);
+	long error = evpoll_ctl_target(file, fd_file(target), ctl);
 
-	if (ctl->op == EVPOLL_CTL_FORGET)
-		return evpoll_forget(file->private_data, ctl);
-	target = fdget(ctl->fd);
-	error = evpoll_ctl_target(file, fd_file(target), ctl);
 	if (compat_fd_is_held(target))
 		evpoll_fput(fd_file(target));
 	return error;

@@ -70,9 +70,9 @@
  * in an interrupt NAPI runs it, and else the timer. A callback and the timer move 64 items at most.
  * The rest is for NAPI, or for the next reader.
  *
- * Three kinds of events skip the pending queue. With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED, callback.c
- * calls ready.c. In process context, without a window and with nothing else pending, pending.c
- * does.
+ * Some events skip the pending queue. With EPOLLEXCLUSIVE or EVPOLL_UNBATCHED, callback.c calls
+ * ready.c. If nothing else is pending, pending.c calls ready.c in process context without a window,
+ * and with EVPOLL_EAGER for the first event of a burst.
  *
  * Pollers have wait functions that are not evpoll's: they may take any lock, and may even wake a
  * file that the instance watches. So a wake callback never wakes pollers, because it runs under the
