@@ -379,7 +379,7 @@ TEST_F(descriptor, every_io_uring_operation)
 	for (int op = 0; op < 256; op++) {
 		struct io_uring_sqe sqe = { .opcode = op };
 
-		/* Without arguments a poll waits for ever, and to read 0 bytes is ROW_READ. */
+		/* A poll without events never completes. A read differs, see ROW_READ. */
 		if (op == IORING_OP_POLL_ADD || op == IORING_OP_READ || op == IORING_OP_READV)
 			continue;
 		ASK(fcntl(FD, F_SETFL, O_NONBLOCK) ?: uring(&self->u, sqe));

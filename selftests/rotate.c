@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who is woken, when several sleep: always the same one, as with epoll; or each in turn, with
- * EVPOLLROTATE (instances that watch one file) and EVPOLL_FIFO (tasks that wait on one instance).
+ * Several workers sleep, and an event wakes one of them. With epoll, each event wakes the same
+ * worker. EVPOLLROTATE wakes the instances that watch a file in turn, and EVPOLL_FIFO the tasks
+ * that wait on an instance.
  */
 #include "evpoll_threads.h"
 
