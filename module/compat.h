@@ -110,6 +110,40 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 #define compat_ftrace_argument(fregs, n) regs_get_kernel_argument(ftrace_get_regs(fregs), n)
 #endif
 
+/*
+ * The command in an entry of the submission queue, as a structure of this type. Before 6.5 io_uring
+ * hands over a pointer to the command, and later a pointer to the entry. Newer kernels check that the
+ * type is not too long.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
+#if defined(io_uring_sqe_cmd)
+#define compat_uring_cmd(ioucmd, type) io_uring_sqe_cmd((ioucmd)->sqe, type)
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define compat_uring_cmd(ioucmd, type) ((const type *)(ioucmd)->sqe->cmd)
+#else
+#define compat_uring_cmd(ioucmd, type) ((const type *)(ioucmd)->cmd)
+#endif
+
+/*
+ * What ->uring_cmd returns for the result @ret. Before 6.12 a worker thread of io_uring never completes
+ * a command that returns a number above 0, so complete it here.
+ */
+static inline int compat_uring_result(struct io_uring_cmd *ioucmd, int ret,
+				      unsigned int issue_flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	if (ret > 0) {
+		io_uring_cmd_done(ioucmd, ret, 0, issue_flags);
+		return -EIOCBQUEUED;
+	}
+#endif
+	return ret;
+}
+
 /* 6.13 added hrtimer_setup() (908a1d775422). */
 static inline void compat_hrtimer_setup(struct hrtimer *timer,
 					enum hrtimer_restart (*function)(struct hrtimer *),

@@ -47,7 +47,8 @@ static bool is_epoll_file(const struct file *file)
 	       name->len == epoll.len && !memcmp(name->name, epoll.name, epoll.len);
 }
 
-static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl)
+static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
+		      bool nonblock)
 {
 	struct evpoll_item *item;
 	int error = 0;
@@ -55,7 +56,7 @@ static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_
 	item = evpoll_nest_is_needed(ep, file) ? ERR_PTR(-EAGAIN)
 					       : evpoll_item_add(ep, file, ctl, false);
 	/* EAGAIN: this changes the graph of instances, or another task has begun to do so. */
-	if (item == ERR_PTR(-EAGAIN))
+	if (item == ERR_PTR(-EAGAIN) && !nonblock)
 		item = evpoll_nest_add(ep, file, ctl);
 	if (IS_ERR(item))
 		return PTR_ERR(item);
@@ -96,13 +97,14 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	return 0;
 }
 
-static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl)
+static int evpoll_change(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
+			 bool nonblock)
 {
 	struct evpoll_item *item;
 
 	/* ADD looks for the item when it inserts the new one. */
 	if (ctl->op == EPOLL_CTL_ADD)
-		return evpoll_add(ep, file, ctl);
+		return evpoll_add(ep, file, ctl, nonblock);
 	item = evpoll_item_find(ep, file, ctl->fd);
 	switch (ctl->op) {
 	case EPOLL_CTL_DEL:
@@ -128,6 +130,19 @@ static bool evpoll_mask_is_wrong(__poll_t events)
 	return others && !(others == EVPOLL_ROTATE && (events & EPOLLEXCLUSIVE));
 }
 
+/*
+ * epoll ignores unknown bits. With EPOLLEXCLUSIVE it refuses them, but only where it refuses EPOLLPRI
+ * too, after other errors.
+ */
+u32 evpoll_mask_from_epoll(u32 events)
+{
+	__poll_t mask = (__force __poll_t)events & EVPOLL_KNOWN_BITS;
+
+	if ((mask & EPOLLEXCLUSIVE) && mask != (__force __poll_t)events)
+		mask |= EPOLLPRI;
+	return (__force u32)mask;
+}
+
 /* EPOLLEXCLUSIVE is for ADD only, and for a watched file that is no instance. */
 static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct file *file)
 {
@@ -142,7 +157,8 @@ static bool evpoll_exclusive_is_wrong(const struct evpoll_ctl *ctl, const struct
 		(events & ~EVPOLL_EXCLUSIVE_OK_BITS));
 }
 
-static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct evpoll_ctl *ctl)
+static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct evpoll_ctl *ctl,
+			    bool nonblock)
 {
 	int error;
 
@@ -154,8 +170,11 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 	 */
 	if (ctl->op == EPOLL_CTL_ADD && is_epoll_file(target))
 		return -ELOOP;
-	mutex_lock(&ep->mtx);
-	error = evpoll_change(ep, target, ctl);
+	if (!nonblock)
+		mutex_lock(&ep->mtx);
+	else if (!mutex_trylock(&ep->mtx))
+		return -EAGAIN;
+	error = evpoll_change(ep, target, ctl, nonblock);
 	mutex_unlock(&ep->mtx);
 	return error;
 }
@@ -175,13 +194,13 @@ static noinline long evpoll_forget(struct evpoll *ep, struct evpoll_ctl *ctl)
  * effect: no mask for DEL, no EPOLLWAKEUP without the right to it.
  */
 static __always_inline long evpoll_ctl_target(struct file *file, struct file *target,
-					      struct evpoll_ctl *ctl)
+					      struct evpoll_ctl *ctl, bool nonblock)
 {
 	long error;
 
-	/* Needs no file. */
+	/* Needs no file. Waits for the mutex, and may walk a long list. */
 	if (ctl->op == EVPOLL_CTL_FORGET)
-		return evpoll_forget(file->private_data, ctl);
+		return nonblock ? -EAGAIN : evpoll_forget(file->private_data, ctl);
 	if (ctl->op == EPOLL_CTL_DEL)
 		ctl->events = 0;
 	if (evpoll_mask_is_wrong((__force __poll_t)ctl->events))
@@ -196,7 +215,7 @@ static __always_inline long evpoll_ctl_target(struct file *file, struct file *ta
 	error = -EINVAL;
 	if (target == file)
 		goto out;
-	error = evpoll_ctl_file(file->private_data, target, ctl);
+	error = evpoll_ctl_file(file->private_data, target, ctl, nonblock);
 out:
 	trace_evpoll_ctl(file->private_data, ctl, error);
 	return error;
@@ -205,17 +224,17 @@ out:
 long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl)
 {
 	struct fd target = fdget(ctl->fd);
-	long error = evpoll_ctl_target(file, fd_file(target), ctl);
+	long error = evpoll_ctl_target(file, fd_file(target), ctl, false);
 
 	fdput(target);
 	return error;
 }
 
 /* The task may sleep before it returns to user space, so this uses evpoll_fput(). */
-long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl)
+long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl, bool nonblock)
 {
 	struct fd target = fdget(ctl->fd);
-	long error = evpoll_ctl_target(file, fd_file(target), ctl);
+	long error = evpoll_ctl_target(file, fd_file(target), ctl, nonblock);
 
 	if (compat_fd_is_held(target))
 		evpoll_fput(fd_file(target));

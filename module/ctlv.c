@@ -21,7 +21,7 @@ static int evpoll_ctlv_next(struct file *file, struct evpoll_ctlv *ctlv)
 	from += ctlv->done;
 	if (evpoll_copy_words(&change, from, sizeof(change)))
 		return -EFAULT;
-	change.result = evpoll_ctl_one(file, &change);
+	change.result = evpoll_ctl_one(file, &change, false);
 	ctlv->done++;
 	ctlv->failed += change.result != 0;
 	return put_user(change.result, &from->result);

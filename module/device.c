@@ -14,7 +14,9 @@
 #include "item.h"
 #include "moderate.h"
 #include "poll.h"
+#include "sigio.h"
 #include "stats.h"
+#include "uring.h"
 #include "wait.h"
 
 static int evpoll_open(struct inode *inode, struct file *file)
@@ -38,6 +40,8 @@ static int evpoll_open(struct inode *inode, struct file *file)
 	 */
 	file->f_mode &= ~(FMODE_PREAD | FMODE_PWRITE);
 	file->f_mode |= FMODE_STREAM;
+	/* io_uring tries a read, and polls the instance if there is no event yet. */
+	file->f_mode |= FMODE_NOWAIT;
 	file->f_flags &= ~O_LARGEFILE;
 	return 0;
 }
@@ -77,6 +81,12 @@ static int evpoll_release(struct inode *inode, struct file *file)
 {
 	struct evpoll *ep = file->private_data;
 
+	/*
+	 * __fput() has done this if O_ASYNC is set. Two calls of F_SETFL at the same time can clear
+	 * the flag and leave the rest.
+	 */
+	if (ep->sigio)
+		evpoll_fasync(-1, file, false);
 	while (evpoll_remove_one(ep))
 		cond_resched();
 	evpoll_stats_del(ep);
@@ -134,6 +144,8 @@ static const struct file_operations evpoll_fops = {
 	.poll = evpoll_poll,
 	.unlocked_ioctl = evpoll_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = evpoll_uring_cmd,
+	.fasync = evpoll_fasync,
 	.show_fdinfo = evpoll_show_fdinfo,
 };
 

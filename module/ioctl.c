@@ -15,20 +15,6 @@
 #include "wait.h"
 
 /*
- * Reads a structure, whose size is part of @cmd. The caller's structure may be longer than the
- * module's, if the rest is zero; see uapi/linux/evpoll.h.
- */
-static __always_inline int evpoll_copy_arg(void *to, size_t size, unsigned int cmd,
-					   const void __user *arg)
-{
-	if (_IOC_SIZE(cmd) == size)
-		return evpoll_copy_words(to, arg, size);
-	if (_IOC_SIZE(cmd) < size)
-		return -EINVAL;
-	return copy_struct_from_user(to, size, arg, _IOC_SIZE(cmd));
-}
-
-/*
  * One function per ioctl. They are noinline, so that each call needs only the stack of its own
  * structure. The structures are __uninitialized, because evpoll_copy_arg() fills them or fails.
  */
@@ -100,9 +86,6 @@ static noinline long evpoll_ioctl_wait(struct file *file, unsigned int cmd, void
 	error = evpoll_copy_arg(&wait, sizeof(wait), cmd, arg);
 	return error ?: evpoll_wait(file, &wait, arg);
 }
-
-/* An ioctl number without the size of its structure. */
-#define EVPOLL_IOC_NR(cmd) ((cmd) & ~IOCSIZE_MASK)
 
 long evpoll_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

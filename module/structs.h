@@ -31,6 +31,7 @@
 #define EVPOLL_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE | EVPOLL_ROTATE)
 
 struct evpoll_extra;
+struct evpoll_sigio;
 struct evpoll_user;
 struct wakeup_source;
 
@@ -209,6 +210,7 @@ enum {
  * @timer_flushes: counter of struct evpoll_stats; the timer
  * @opener: name of the task that opened the instance; constant
  * @pid: process id of that task; constant
+ * @sigio: the poller that sends SIGIO, NULL without O_ASYNC; @mtx
  *
  * The fields stand in groups by who writes them, and each group begins on a cache line, so that a
  * processor which writes one group does not slow down those that use another. Without debugging
@@ -272,6 +274,7 @@ struct evpoll {
 	u64 timer_flushes;
 	char opener[TASK_COMM_LEN];
 	struct pid *pid;
+	struct evpoll_sigio *sigio;
 };
 
 #endif /* EVPOLL_STRUCTS_H */

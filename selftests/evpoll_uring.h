@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The part of io_uring(7) that polls files, by raw system calls. */
+/* The part of io_uring(7) that the tests need, by raw system calls. */
 #ifndef EVPOLL_URING_H
 #define EVPOLL_URING_H
 
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -58,7 +59,8 @@ static inline __u32 *uring_word(struct uring *u, __u32 offset)
 	return (__u32 *)(u->rings + offset);
 }
 
-static inline int uring_submit(struct uring *u, const struct io_uring_sqe *sqe)
+/* Puts an entry into the queue, for uring_enter(). */
+static inline void uring_queue(struct uring *u, const struct io_uring_sqe *sqe)
 {
 	__u32 *tail = uring_word(u, u->p.sq_off.tail);
 	__u32 i = *tail & *uring_word(u, u->p.sq_off.ring_mask);
@@ -66,7 +68,29 @@ static inline int uring_submit(struct uring *u, const struct io_uring_sqe *sqe)
 	u->sqes[i] = *sqe;
 	uring_word(u, u->p.sq_off.array)[i] = i;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	return syscall(SYS_io_uring_enter, u->fd, 1, 0, 0, NULL, 0) == 1 ? 0 : -1;
+}
+
+/*
+ * Submits @n entries. With IORING_SETUP_SQPOLL a thread of the kernel does that, so waits until it
+ * has: all entries have begun then.
+ */
+static inline int uring_enter(struct uring *u, int n)
+{
+	bool thread = u->p.flags & IORING_SETUP_SQPOLL;
+	__u32 *head = uring_word(u, u->p.sq_off.head), *tail = uring_word(u, u->p.sq_off.tail);
+
+	if (syscall(SYS_io_uring_enter, u->fd, n, 0, thread ? IORING_ENTER_SQ_WAKEUP : 0,
+		    NULL, 0) != n)
+		return -1;
+	while (thread && __atomic_load_n(head, __ATOMIC_ACQUIRE) != *tail)
+		sched_yield();
+	return 0;
+}
+
+static inline int uring_submit(struct uring *u, const struct io_uring_sqe *sqe)
+{
+	uring_queue(u, sqe);
+	return uring_enter(u, 1);
 }
 
 /* @multi: the poll stays armed (IORING_POLL_ADD_MULTI). */
@@ -96,17 +120,22 @@ static inline bool uring_peek(struct uring *u, struct io_uring_cqe *cqe)
 	return true;
 }
 
+/* Runs task work of this task, which may post a completion. True if there was one. */
+static inline bool uring_run(struct uring *u, struct io_uring_cqe *cqe)
+{
+	syscall(SYS_io_uring_enter, u->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	return uring_peek(u, cqe);
+}
+
 /* True if a completion came in time. Waits by polling the ring. */
 static inline bool uring_wait(struct uring *u, struct io_uring_cqe *cqe, int timeout_ms)
 {
 	struct pollfd pfd = { .fd = u->fd, .events = POLLIN };
 
-	/* run task work, which may post the completion */
-	syscall(SYS_io_uring_enter, u->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
-	if (!uring_peek(u, cqe)) {
-		poll(&pfd, 1, timeout_ms);
-		return uring_peek(u, cqe);
-	}
+	while (!uring_run(u, cqe))
+		/* With IORING_SETUP_DEFER_TASKRUN the ring is readable before it has a completion. */
+		if (poll(&pfd, 1, timeout_ms) != 1)
+			return uring_run(u, cqe);
 	return true;
 }
 

@@ -241,4 +241,38 @@ struct evpoll_stats {
 #define EVPOLL_IOC_GET_STATS	_IOR(EVPOLL_IOC_MAGIC, 4, struct evpoll_stats)
 #define EVPOLL_IOC_CTLV		_IOWR(EVPOLL_IOC_MAGIC, 5, struct evpoll_ctlv)
 
+/**
+ * struct evpoll_uring_ioctl - a change of registrations by io_uring(7)
+ * @arg: user pointer to the argument of the ioctl
+ * @reserved: must be zero
+ *
+ * IORING_OP_URING_CMD with the instance as its fd, EVPOLL_IOC_CTL or EVPOLL_IOC_CTLV in cmd_op, and
+ * this structure in cmd. The result of the ioctl is in the completion, errors as negative numbers.
+ * The argument must stay until then. EVPOLL_IOC_CTLV always runs in a worker thread of io_uring.
+ * Any other command is ENOTTY.
+ */
+struct evpoll_uring_ioctl {
+	__u64 arg;
+	__u64 reserved;
+};
+
+/**
+ * struct evpoll_uring_epoll_ctl - what IORING_OP_EPOLL_CTL takes
+ * @event: user pointer to a &struct epoll_event, which must stay until the completion; ignored by
+ *	EPOLL_CTL_DEL
+ * @fd: file descriptor of the file to watch
+ * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
+ *
+ * IORING_OP_URING_CMD with the instance as its fd, EVPOLL_URING_EPOLL_CTL in cmd_op, and this
+ * structure in cmd. It has the errors of IORING_OP_EPOLL_CTL on an epoll instance, and ignores
+ * unknown bits of the mask as epoll does. An epoll file descriptor in @fd is ELOOP.
+ */
+struct evpoll_uring_epoll_ctl {
+	__u64 event;
+	__s32 fd;
+	__u32 op;
+};
+
+#define EVPOLL_URING_EPOLL_CTL	_IOW(EVPOLL_IOC_MAGIC, 6, struct evpoll_uring_epoll_ctl)
+
 #endif /* _UAPI_LINUX_EVPOLL_H */
