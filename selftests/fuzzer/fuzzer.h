@@ -46,7 +46,8 @@ enum kind {
 enum code {
 	OPEN, CLOSE, RESET, DUP, DUP2, WRITE, READ, FILL, DRAIN, URGENT, SHUTDOWN, CONNECT, ACCEPT,
 	FORK, EXIT, SEND, RECEIVE, DROP, CREATE, DESTROY, ADD, MOD, DEL, FORGET, NEST, NEST_MOD,
-	NEST_DEL, ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, POLL, WAIT, WAIT_READ, WAIT_BAD,
+	NEST_DEL, ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, ADD_RING, MOD_RING, DEL_RING, POLL,
+	WAIT, WAIT_READ, WAIT_RING, WAIT_BAD,
 	CODES,
 };
 
@@ -216,6 +217,7 @@ void socket_reset(struct slot *s);
 void socket_urgent(struct slot *s);
 
 /* world.c: steps that are done once, to the files */
+int out_of_the_way(int fd);
 bool world_setup(struct world *w);
 void world_clear(struct world *w);
 void file_step(struct world *w, const struct step *s);
@@ -232,6 +234,9 @@ bool look_at_all(struct world *w);
 #define ANY_NUMBER INT32_MIN
 int items_read(int ep, int number, struct epoll_event *to);
 int epoll_forget(const struct world *w, int ep, int number);
+
+/* ring.c */
+bool ring_setup(void);
 
 /* run.c */
 bool program_agrees(struct world *w, const struct program *p);

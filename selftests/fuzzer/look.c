@@ -47,7 +47,10 @@ void wait_once(const struct twin *t, int side, enum how how, struct epoll_event 
 	} else if (how == BY_CALL) {
 		r->n = ep_pwait2(BY_WAIT, t->fd[side], to, max, &now, NULL);
 	} else {
-		r->n = syscall(SYS_read, t->fd[side], to, max * sizeof(*to));
+		if (how == BY_READING)
+			r->n = syscall(SYS_read, t->fd[side], to, max * sizeof(*to));
+		else
+			r->n = ring_read(t->fd[side], to, max);
 		if (r->n > 0)
 			r->n /= sizeof(*to);
 		else if (r->n < 0 && errno == EAGAIN)

@@ -59,7 +59,8 @@ static void step_destroy(struct twin *t)
 
 /*
  * Returns the error. epoll does not know EVPOLLROTATE, so its side goes without. It says who is
- * woken, and in a program nobody sleeps. Without EPOLLEXCLUSIVE evpoll refuses it first of all.
+ * woken, and in a program nobody sleeps. Without EPOLLEXCLUSIVE evpoll refuses it first of all. By
+ * io_uring evpoll takes epoll's masks, so both sides take the bit for an unknown one.
  */
 static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 {
@@ -72,6 +73,11 @@ static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 	else
 		ep_ctl(by, t->fd[side], c->op, c->fd, c->events & ~rotates, c->data);
 	return errno;
+}
+
+static int change_by_ring(const struct twin *t, int side, const struct evpoll_ctl *c)
+{
+	return ring_change(mechanism(t, side), t->fd[side], c) < 0 ? errno : 0;
 }
 
 static struct evpoll_ctl change_of(const struct world *w, int op, int fd, const struct step *s,
@@ -112,8 +118,9 @@ static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t eve
 static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 			const struct step *s)
 {
-	bool turned = s->code == ADD && s->arg[1] % 2 && !(w->outer && w->nested);
+	bool turned = op == EPOLL_CTL_ADD && s->code != NEST && s->arg[1] % 2 && !(w->outer && w->nested);
 	int first = turned ? EVPOLL : EPOLL;
+	bool ring = s->code == ADD_RING || s->code == MOD_RING || s->code == DEL_RING;
 	struct result r[2] = {};
 	struct evpoll_ctl c;
 
@@ -121,7 +128,8 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 		int side = i ^ first;
 
 		c = change_of(w, op, fd[side], s, s->arg[1]);
-		set_error(&r[side], 0, change(t, side, &c), s->arg[1]);
+		set_error(&r[side], 0, ring ? change_by_ring(t, side, &c) : change(t, side, &c),
+			  s->arg[1]);
 		if (!i && first == EPOLL && is_for_epoll_alone(w, op, r[EPOLL].ev[0].events))
 			return true;
 	}
@@ -252,10 +260,13 @@ bool twin_step(struct world *w, const struct step *s)
 		step_destroy(t);
 		return true;
 	case ADD:
+	case ADD_RING:
 		return step_change(w, t, EPOLL_CTL_ADD, slot->fd, s);
 	case MOD:
+	case MOD_RING:
 		return step_change(w, t, EPOLL_CTL_MOD, slot->fd, s);
 	case DEL:
+	case DEL_RING:
 		return step_change(w, t, EPOLL_CTL_DEL, slot->fd, s);
 	case FORGET:
 		return t->flavour == OUTER || step_forget(w, t, slot, s);
@@ -289,8 +300,10 @@ bool twin_step(struct world *w, const struct step *s)
 		return look(w, t, BY_CALL, s->arg[1], -1);
 	case WAIT_READ:
 		return look(w, t, BY_READING, s->arg[1], -1);
+	case WAIT_RING:
+		return look(w, t, BY_RING, s->arg[1], -1);
 	case WAIT_BAD:
-		return look(w, t, s->arg[1] % 2 ? BY_CALL : BY_READING, s->arg[1], s->arg[2]);
+		return look(w, t, s->arg[1] % 3, s->arg[1], s->arg[2]);
 	}
 	return true;
 }

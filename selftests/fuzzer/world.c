@@ -9,7 +9,7 @@
 /* Where the fuzzer's own files begin: world_clear() closes all that is below. */
 #define OWN_FD 1000
 
-static int out_of_the_way(int fd)
+int out_of_the_way(int fd)
 {
 	int high = fcntl(fd, F_DUPFD_CLOEXEC, OWN_FD);
 
@@ -32,7 +32,7 @@ bool world_setup(struct world *w)
 	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	return w->file >= 0 && !unshare(CLONE_NEWNET | CLONE_NEWUTS) && network_setup();
+	return w->file >= 0 && !unshare(CLONE_NEWNET | CLONE_NEWUTS) && network_setup() && ring_setup();
 }
 
 static int child_main(void *arg)
