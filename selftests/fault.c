@@ -146,6 +146,24 @@ static void undo_open(FIXTURE_DATA(fault) *self)
 	self->fd = -1;
 }
 
+/* O_ASYNC: its memory is there, or nothing is */
+static int call_async(FIXTURE_DATA(fault) *self)
+{
+	return ioctl(self->ep, FIOASYNC, &(int){ 1 });
+}
+
+static void undo_async(FIXTURE_DATA(fault) *self)
+{
+	if (!(fcntl(self->ep, F_GETFL) & O_ASYNC) || ioctl(self->ep, FIOASYNC, &(int){ 0 }))
+		abort();
+}
+
+TEST_F(fault, async)
+{
+	EXPECT_LT(0, walk(_metadata, self, call_async, undo_async, 1));
+	EXPECT_FALSE(fcntl(self->ep, F_GETFL) & O_ASYNC);
+}
+
 /* epoll_create(2): ENOMEM */
 TEST_F(fault, open)
 {
