@@ -12,7 +12,7 @@
 
 #define EVENTS 64
 
-static struct evpoll_ctl random_change(uint64_t *rnd)
+struct evpoll_ctl random_change(uint64_t *rnd)
 {
 	static const uint32_t flags[] = {
 		0, 0, 0, EPOLLET, EPOLLET, EPOLLONESHOT, EPOLLONESHOT | EPOLLET, EPOLLEXCLUSIVE,
@@ -127,6 +127,18 @@ static bool op_epoll(uint64_t *rnd)
 static bool op_params(uint64_t *rnd)
 {
 	return set_params(random_instance(rnd), rnd);
+}
+
+/* O_ASYNC, for this process or nobody. Other files need O_NONBLOCK, so this never clears it. */
+static bool op_async(uint64_t *rnd)
+{
+	int ep = random_instance(rnd);
+
+	fcntl(ep, F_SETOWN, one_in(rnd, 4) ? 0 : getpid());
+	fcntl(ep, F_SETSIG, one_in(rnd, 2) ? SIGUSR2 : 0);
+	if (one_in(rnd, 4))
+		return !fcntl(ep, F_SETFL, O_NONBLOCK | (one_in(rnd, 2) ? O_ASYNC : 0));
+	return !ioctl(ep, FIOASYNC, &(int){ random_below(rnd, 2) });
 }
 
 /* Events from process context, and from softirq if the file is a socket */
@@ -255,6 +267,8 @@ const struct op ops[] = {
 	{ "poll", 4, op_poll, true },
 	{ "epoll", 4, op_epoll },
 	{ "params", 3, op_params },
+	{ "async", 3, op_async, true },
+	{ "ring", 12, op_ring },
 	{ "write", 20, op_write, true },
 	{ "drain", 16, op_drain, true },
 	{ "burst", 8, op_burst },

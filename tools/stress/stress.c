@@ -199,10 +199,12 @@ static void prepare(uint64_t *rnd)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);	/* from terminals that are closed */
-	/* For signalfd. It also ends the waits whose signal mask does not block it. */
+	/* For signalfd and O_ASYNC. They also end the waits whose signal mask does not block it. */
 	signal(SIGUSR2, ignore);
+	signal(SIGIO, ignore);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGIO);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (int fd = FIRST_FD + INSTANCES; fd < FIRST_FD + COMMON; fd++)
 		new_file(fd, rnd);

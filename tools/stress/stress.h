@@ -164,7 +164,12 @@ bool send_file(uint64_t *rnd);
 bool receive_file(int at);
 
 /* ops.c */
+struct evpoll_ctl random_change(uint64_t *rnd);
 void step(struct thread_state *state, uint64_t *rnd);
+
+/* ring.c */
+bool op_ring(uint64_t *rnd);
+bool ring_close(void);
 
 /* work.c */
 void work(int process, uint64_t seed);

@@ -11,13 +11,14 @@ static struct {
 } threads[THREADS];
 
 /*
- * Close all instances for the loader, also those in flight in the socket. Other threads may still
- * add one.
+ * Close all instances for the loader, also those in flight in the socket, and those that a read of
+ * this thread's ring keeps. Other threads may still add one.
  */
 static void close_instances(void)
 {
 	while (receive_file(-1))
 		;
+	ring_close();
 	for (int fd = FIRST_FD; fd < FIRST_FD + FILES; fd++)
 		if (is_instance(fd))
 			close(fd);
