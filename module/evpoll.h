@@ -28,8 +28,8 @@
  * flush          a move of pending items to the ready list, with the wakeup that this causes
  * waiter         a task that sleeps in read() or EVPOLL_IOC_WAIT
  * reader         a task in one of these two calls, asleep or not
- * poller         whoever polls the instance, with a wait entry on it: poll(2), epoll, io_uring, or
- *                another instance
+ * poller         whoever polls the instance, with a wait entry on it: poll(2), epoll, io_uring,
+ *                another instance, or what sends the signal of O_ASYNC
  * close hook     the ftrace callback on locks_remove_file(), which __fput() calls, or on __fput()
  *                itself: it tells the module that the last reference on a file is gone
  *
@@ -83,12 +83,12 @@
  * flush, so a reader that is awake never waits for NAPI or for a window.
  *
  * Around the path: device.c and ioctl.c are the file /dev/evpoll, ctl.c and ctlv.c change
- * registrations, item.c makes and removes items, watched.c finds the items of a file, close.c
- * removes them when the file is closed, nest.c bounds instances that watch instances, instance.c
- * allocates and frees an instance, limits.c counts watches, awake.c does EPOLLWAKEUP, stats.c
- * and trace.h show what happens. main.c loads the module, refuse.c takes its place on a kernel that
- * lacks an option, and compat.h has the differences between kernels. copy.h, extra.h and file.h are
- * small helpers.
+ * registrations, uring.c does the same for io_uring, sigio.c sends signals, item.c makes and
+ * removes items, watched.c finds the items of a file, close.c removes them when the file is closed,
+ * nest.c bounds instances that watch instances, instance.c allocates and frees an instance,
+ * limits.c counts watches, awake.c does EPOLLWAKEUP, stats.c and trace.h show what happens. main.c
+ * loads the module, refuse.c takes its place on a kernel that lacks an option, and compat.h has the
+ * differences between kernels. copy.h, extra.h and file.h are small helpers.
  *
  * The arrows show the event, not the calls. The waker's side calls downwards, from callback.c to
  * ready.c. On the reader's side wait.c calls deliver.c, deliver.c calls scan.c and poll.c for each
@@ -114,6 +114,8 @@
  *       file is an instance, this is its pollers.lock
  *       > evpoll.waiters.lock      spinlock, interrupts off: the ready list and the waiters. A
  *                                  wakeup takes the scheduler's locks inside, EPOLLWAKEUP its own
+ *     > evpoll.pollers.lock        the wait functions of pollers run under it, and that of sigio.c
+ *                                  takes the locks of signals inside
  *
  * These do not nest in one another: tree_lock, a wait queue's lock, and f_lock or watchers_lock.
  * No spinlock is held where pollers.lock is taken. The users in limits.c and the list of instances
