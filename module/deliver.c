@@ -115,7 +115,8 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	evpoll_report(item, taken->queued_ns, revents);
 	/*
 	 * If this is the last reference, the item is removed with the file. An event was written,
-	 * so the task returns to user space soon, and evpoll_fput() is not needed.
+	 * so the task returns to user space soon, or to io_uring, which runs task work before it
+	 * sleeps. So evpoll_fput() is not needed.
 	 */
 	fput(file);
 	return 1;

@@ -225,11 +225,22 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 ssize_t evpoll_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct file *file = iocb->ki_filp;
-	/* io_submit(2) must not wait. io_uring has a worker for a read that may. */
-	bool block = (is_sync_kiocb(iocb) || (current->flags & PF_IO_WORKER)) &&
-		     !(iocb->ki_flags & IOCB_NOWAIT) && !(file->f_flags & O_NONBLOCK);
+	bool plain = iter_is_ubuf(to), block;
+	ssize_t n;
 
-	return evpoll_read_events(file, NULL, to, iov_iter_count(to), block);
+	/*
+	 * io_submit(2) must not wait. io_uring sets IOCB_NOWAIT, polls the instance if there is no
+	 * event, and reads again when it is woken. Only a worker of io_uring may wait here. The mutex
+	 * is taken in any case, because ->poll takes it too, in the same tasks.
+	 */
+	block = (is_sync_kiocb(iocb) || (current->flags & PF_IO_WORKER)) &&
+		!(iocb->ki_flags & IOCB_NOWAIT) && !(file->f_flags & O_NONBLOCK);
+	/* One plain buffer: the iterator would cost more for each event. */
+	n = evpoll_read_events(file, plain ? to->ubuf + to->iov_offset : NULL, plain ? NULL : to,
+			       iov_iter_count(to), block);
+	if (plain && n > 0)
+		iov_iter_advance(to, n);
+	return n;
 }
 
 /*

@@ -144,13 +144,17 @@ struct mechanism {
 #define EAGER		0x80	/* evpoll with EVPOLL_EAGER */
 #define ROTATE		0x100	/* evpoll, and the case adds files with EVPOLLROTATE */
 #define REUSEPORT	0x200	/* epoll, and the case has a socket for each worker */
+#define EVPOLL_URING	0x400	/* evpoll, read by io_uring */
 #define EVPOLL		(EVPOLL_READ | EVPOLL_WAIT)
 #define REGISTERING	(EPOLL | EVPOLL)
 #define ALL		(SELECT | POLL | EPOLL | IO_URING | EVPOLL)
 
 extern const struct mechanism mech_none, mech_select, mech_poll, mech_epoll, mech_uring,
 			      mech_evpoll_read, mech_evpoll_wait, mech_evpoll_eager,
-			      mech_evpoll_rotate, mech_reuseport;
+			      mech_evpoll_rotate, mech_evpoll_uring, mech_reuseport;
+
+/* mech_evpoll.c */
+int evpoll_change(struct set *set, int op, int index, uint32_t events);
 
 /* The modes in which the lab runs bench, see tools/bench/run */
 enum mode {

@@ -130,7 +130,7 @@ static void burst_turn(struct set *set, double *values)
 const struct bench_case cases_burst[] = {
 	{ .name = "burst",
 	  .what = "n files become ready in softirq, until their reader, who slept, has all",
-	  .by = NONE | IO_URING | REGISTERING | EAGER, .n = { 1, 4, 16, 48, 256 },
+	  .by = NONE | IO_URING | REGISTERING | EAGER | EVPOLL_URING, .n = { 1, 4, 16, 48, 256 },
 	  .cycle = 256, .mean = true, .block = true,
 	  .setup = source_start, .run = any_run, .teardown = source_end },
 	{ .name = "burst-smp",

@@ -34,6 +34,12 @@ static void et_setup(struct set *set)
 	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN | EPOLLET);
 }
 
+static void make_and_wait(struct set *set)
+{
+	make_ready(set);
+	wait_for(set, set->n);
+}
+
 static void oneshot_setup(struct set *set)
 {
 	make_ready(set);
@@ -73,6 +79,10 @@ const struct bench_case cases_wait[] = {
 	  .what = "write() to a watched eventfd, edge-triggered: the wake callback's side",
 	  .by = IO_URING | REGISTERING, .n = { 1, 64 }, .each = true,
 	  .setup = et_setup, .prepare = wait_run, .run = make_ready },
+	{ .name = "read-uring",
+	  .what = "write() to n watched eventfds, edge-triggered, then all events; for one of them",
+	  .by = EPOLL | IO_URING | EVPOLL_WAIT | EVPOLL_URING, .n = { 1, 64 }, .each = true,
+	  .block = true, .setup = et_setup, .run = make_and_wait },
 	{ .name = "oneshot", .what = "EPOLLONESHOT, an event: wait, re-arm one by one",
 	  .by = REGISTERING, .n = { 1, 64 }, .each = true, .block = true,
 	  .setup = oneshot_setup, .run = oneshot_run },

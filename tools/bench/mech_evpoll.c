@@ -36,7 +36,7 @@ static struct evpoll_ctl change(struct set *set, int op, int index, uint32_t eve
 	};
 }
 
-static int evpoll_change(struct set *set, int op, int index, uint32_t events)
+int evpoll_change(struct set *set, int op, int index, uint32_t events)
 {
 	struct evpoll_ctl ctl = change(set, op, index, events);
 

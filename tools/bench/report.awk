@@ -7,7 +7,7 @@
 BEGIN {
 	FS = "\t"
 	split("none select poll epoll reuseport io_uring evpoll-read evpoll-wait evpoll-eager " \
-	      "evpoll-rotate", order, " ")
+	      "evpoll-rotate evpoll-uring", order, " ")
 	# Published times of 100,000 operations, in seconds: see report.in
 	published("poll", "0.61 2.9 35 990")
 	published("select", "0.73 3.0 35 930")
