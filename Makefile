@@ -15,8 +15,8 @@ override FILES := $(value FILES)
 export CMD PRELOAD BOTH FILES KERNELS TEST DURATION SEED PROGRAM KERNEL KDIR OUT ACCEL SMP MEM \
 	LIMIT APPEND CASE QUICK DEBIAN_MIRROR V W C
 
-.PHONY: help lint run check check-lab conformance fuzz stress million trace moderation bench \
-	vm-run shell gdb lib module clean distclean
+.PHONY: help lint run check check-lab conformance fuzz stress million trace models moderation \
+	bench vm-run shell gdb lib module clean distclean
 
 help:
 	@cat qemu/help
@@ -48,6 +48,9 @@ million:
 trace:
 	@sh qemu/commands/trace.sh
 
+models:
+	@sh qemu/commands/models.sh
+
 moderation:
 	@sh qemu/commands/moderation.sh
 
@@ -72,7 +75,8 @@ module:
 # Keeps downloads and the kernels that were built here, because they take long.
 clean:
 	cd "$$OUT" 2> /dev/null || exit 0; rm -rf bench build check check-lab conformance fuzz lib \
-		lib32 lint lock million moderation report.html run shell stress tests trace vm-run
+		lib32 lint lock million models moderation report.html run samples shell stress tests trace \
+		vm-run
 
 distclean:
 	rm -rf "$$OUT"

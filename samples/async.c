@@ -5,9 +5,10 @@
  * data is in the buffer already. io_uring takes operations from one queue, in memory that it shares
  * with the program, and puts completions into another. One system call serves both queues.
  */
-#include <errno.h>
 #include <err.h>
+#include <errno.h>
 #include <liburing.h>
+#include <unistd.h>
 
 #include "echo.h"
 
@@ -80,6 +81,7 @@ int main(void)
 				start_send(&ring, c, cqe->res);
 				start_recv(&ring, c);
 			} else {
+				close(c->fd);	/* the client has ended */
 				open--;
 			}
 		}

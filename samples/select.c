@@ -20,6 +20,8 @@ int main(void)
 	clients_start(fds);
 	FD_ZERO(&watched);
 	for (int i = 0; i < CONNECTIONS; i++) {
+		if (fds[i] >= FD_SETSIZE)
+			errx(1, "select() cannot watch descriptor %d", fds[i]);
 		FD_SET(fds[i], &watched);
 		if (fds[i] > last)
 			last = fds[i];

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Test the lab itself: which programs and files vm-run takes into the VM, what comes back, and what
-# the lab says where it cannot work.
+# the lab says where it cannot work. Build the samples, and run them in the VM.
 . "$(dirname "$0")/../shared/lib.sh"
 
 work=$out/check-lab
@@ -117,6 +117,22 @@ say BOOT "a program on both"
 vm_run BOTH=1 CMD="'$here/differs'"
 ok "epoll and evpoll differ" [ $status -eq 1 ]
 ok "what differs" printed "+preload /libevpoll-preload.so"
+
+sh "$shared/setup.sh" samples
+say BOOT "the samples"
+run make -s -C "$top/samples" O="$work/samples"
+ok "samples build" [ $status -eq 0 ]
+samples="blocking nonblocking select poll epoll evpoll signal async"
+{
+	echo '#!/bin/sh'
+	for sample in $samples; do
+		echo "$work/samples/$sample"
+	done
+} | program run-samples
+vm_run LIMIT=60 FILES="$work/samples" CMD="'$here/run-samples'"
+for sample in $samples; do
+	ok "sample $sample" printed "$sample: echoed 256 messages on 16 connections"
+done
 
 vm_run CMD="'$here/lacks'"
 ok "program without its interpreter" fails "needs /usr/local/bin/no-such-program"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh run|check|lint|conformance|debug|trace|bench: install the packages that this command needs
-# and this machine lacks.
+# setup.sh run|check|lint|conformance|debug|samples|trace|models|bench: install the packages
+# that this command needs and this machine lacks.
 . "$(dirname "$0")/lib.sh"
 
 run="gcc make libc6-dev libelf-dev cpio busybox-static qemu-system-x86 debian-archive-keyring"
@@ -9,7 +9,9 @@ check="$run gcc-multilib xz-utils"	# gcc-multilib builds a 32-bit test, xz-utils
 lint="gcc make libc6-dev libelf-dev xz-utils debian-archive-keyring perl sparse shellcheck codespell"
 conformance="$check pkgconf"	# finds the installed library
 debug="$check flex bison bc libssl-dev"	# to build a kernel
+samples="$run liburing-dev"
 trace="$run trace-cmd librsvg2-bin fonts-dejavu-core"	# the guest runs this machine's trace-cmd
+models="$trace liburing-dev"
 bench="$run gnuplot-nox"
 
 case ${1:-} in
@@ -18,9 +20,11 @@ check)	wanted=$check ;;
 lint)	wanted=$lint ;;
 conformance) wanted=$conformance ;;
 debug)	wanted=$debug ;;
+samples) wanted=$samples ;;
 trace)	wanted=$trace ;;
+models)	wanted=$models ;;
 bench)	wanted=$bench ;;
-*)	die "usage: setup.sh run|check|lint|conformance|debug|trace|bench" ;;
+*)	die "usage: setup.sh run|check|lint|conformance|debug|samples|trace|models|bench" ;;
 esac
 
 [ "$(uname -m)" = x86_64 ] || die "the lab needs an x86-64 machine, and this one is $(uname -m)"
