@@ -3,7 +3,7 @@
  * Model 1, blocking I/O: the program calls read(), and the call returns when the data is in the
  * program's buffer. While there is no data, the thread sleeps in the call. So a thread can wait for
  * one connection only, and a service needs a thread for each of them. The code is the simplest of
- * all models: it says what happens on one connection, from its begin to its end.
+ * all models: it says what happens on one connection, from its start to its end.
  */
 #include <err.h>
 #include <errno.h>

@@ -105,13 +105,13 @@ void clients_start(int fds[CONNECTIONS])
 int reply(int fd, const char *message, ssize_t len)
 {
 	if (len < 0)
-		err(1, "cannot read the message");
+		err(1, "cannot read");
 	if (!len) {
 		close(fd);
 		return 0;
 	}
 	if (write(fd, message, len) != len)
-		err(1, "cannot send the reply");
+		err(1, "cannot answer");
 	return 1;
 }
 

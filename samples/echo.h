@@ -16,10 +16,10 @@
 /* Start the clients in a process of their own, and return the service's end of each connection. */
 void clients_start(int fds[CONNECTIONS]);
 
-/* Send @len bytes back. If they are 0, the client has ended: close the connection, and say false. */
+/* Send @len bytes back. If @len is 0, the client has ended: close the connection, and return 0. */
 int reply(int fd, const char *message, ssize_t len);
 
-/* Check that the clients got what they wanted, and print what @model did. Returns main()'s status. */
+/* Check that the clients got their echoes, and print what @model did. Returns main()'s status. */
 int clients_end(const char *model);
 
 #endif /* ECHO_H */

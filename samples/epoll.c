@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model 3, I/O multiplexing, by epoll: the program tells the kernel once which connections to watch.
- * The kernel then keeps a list of those that have data: a connection puts itself there when data
+ * Model 3, I/O multiplexing, by epoll: the program tells the kernel once which connections to
+ * watch. The kernel then keeps a list of those that have data: a connection goes there when data
  * arrives. epoll_wait() sleeps while the list is empty, and returns what is on it. So neither the
- * kernel nor the program looks at connections that have nothing to say.
+ * kernel nor the program looks at connections that have no data.
  */
 #include <err.h>
 #include <sys/epoll.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model 2, non-blocking I/O: read() never sleeps. If there is no data, it fails with EAGAIN at once.
- * So one thread can serve all connections, but it does not know which of them has data. It must try
- * them all, again and again, and most of its calls find nothing. The program takes a whole processor
- * even if nobody talks to it. Used alone, this model is rare; models 3 and 4 need it as a part.
+ * Model 2, non-blocking I/O: read() never sleeps. If there is no data, it fails with EAGAIN at
+ * once. So one thread can serve all connections, but it does not know which of them has data. It
+ * must try them all, again and again, and most of its calls find nothing. The program uses a whole
+ * processor, even if nobody talks to it. So programs combine this model with one of the others.
  */
 #include <err.h>
 #include <errno.h>

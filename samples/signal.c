@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Model 4, signal-driven I/O: the program asks for a signal, and does other work. The kernel sends
- * SIGIO when data has arrived, and the handler reads it. One SIGIO may stand for several arrivals, so
- * the handler reads until it gets EAGAIN. SIGIO does not say which connection has data either. So an
- * evpoll instance watches all of them here: it sends the signal, and the handler reads it.
+ * SIGIO when data has arrived, and the handler reads the data. SIGIO does not say which connection
+ * has data. So an evpoll instance watches all of them: it sends the signal, and the handler reads
+ * events from it. One signal may stand for several events, so the handler reads until EAGAIN.
  */
 #define _GNU_SOURCE
 #include <err.h>

@@ -9,6 +9,8 @@ name=${name%% *}
 [ -z "${KERNEL:-}" ] || name=custom
 dir=$out/models
 guest=$dir/guest
+[ "$name" != 6.1 ] ||
+	die "models needs the tracepoints sk_data_ready and sock_recv_length, which 6.1 lacks"
 samples="blocking nonblocking select poll epoll evpoll signal async"
 
 one_at_a_time

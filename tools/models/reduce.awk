@@ -7,8 +7,8 @@
 
 BEGIN {
 	CONNECTIONS = 16	# of each sample
-	split("0 read,1 write,7 poll,15 rt_sigreturn,130 rt_sigsuspend,202 futex,232 epoll_wait," \
-	      "270 select,281 epoll_pwait,426 io_uring_enter", list, ",")
+	split("0 read,1 write,7 poll,15 rt_sigreturn,130 rt_sigsuspend,232 epoll_wait," \
+	      "270 select,426 io_uring_enter", list, ",")
 	for (i in list) {
 		split(list[i], word, " ")
 		call_name[word[1]] = word[2]
@@ -57,12 +57,13 @@ function hex(text,    i, n)
 	return n
 }
 
-# The first message of each connection is not measured, because the service may still be starting. The
-# measurement begins with the packet that follows, and ends when the clients close the connections.
+# The first message of each connection is not measured, because the service may still be starting.
+# The measurement begins with the packet that follows, and ends when the clients close the
+# connections.
 function measured() { return started[sample] && !ended[sample] }
 
-# Only tasks of the service are in since[]: the time since which the task runs. A client has the name
-# of the service until it gives itself another.
+# since[] has the time since which a task of the service runs. The clients have the name of the
+# service until they give themselves another.
 comm == "clients" { delete since[pid] }
 
 function note(kind, from, to, what, who)
@@ -94,7 +95,6 @@ type == "sys_exit:" && comm in wanted {
 	ret = field("ret")
 	if (measured() && (ret == -11 || (ret == 0 && called[pid] in waits)))
 		nothing[sample]++
-	# The argument of the calls that are drawn is a descriptor, if it is anything of interest.
 	if (called[pid] == "read" && !from_socket[pid])
 		called[pid] = "read events"
 	note("call", entered[pid], now, called[pid] "\t" argument[pid] "\t" ret, pid)
@@ -177,17 +177,14 @@ type == "signal_deliver:" && comm in wanted {
 # ---- The table ----
 
 # median(A, N): the median of a[sample, 1..n]
-function median(a, n,    i, j, low, high, sorted, gap, v)
+function median(a, n,    i, j, sorted, v)
 {
-	for (i = 1; i <= n; i++)
-		sorted[i] = a[sample, i]
-	for (gap = int(n / 2); gap > 0; gap = int(gap / 2))
-		for (i = gap + 1; i <= n; i++) {
-			v = sorted[i]
-			for (j = i; j > gap && sorted[j - gap] > v; j -= gap)
-				sorted[j] = sorted[j - gap]
-			sorted[j] = v
-		}
+	for (i = 1; i <= n; i++) {
+		v = a[sample, i]
+		for (j = i; j > 1 && sorted[j - 1] > v; j--)
+			sorted[j] = sorted[j - 1]
+		sorted[j] = v
+	}
 	return sorted[int((n + 1) / 2)]
 }
 function each(n) { return sprintf("%.2f", n / copies[sample]) }
@@ -219,7 +216,8 @@ function figure(m,    i, zero, first, last, tries, since_then)
 		for (i = 1; i <= notes[sample] && note_to[sample, i] < zero; i++) {
 			if (note_kind[sample, i] == "copy")
 				tries = 0
-			else if (note_kind[sample, i] == "call" && note_what[sample, i] ~ /-11$/ && !tries++)
+			else if (note_kind[sample, i] == "call" &&
+				 note_what[sample, i] ~ /-11$/ && !tries++)
 				since_then = note_from[sample, i]
 		}
 		tell("tried", since_then - zero, 0, tries)
@@ -229,8 +227,8 @@ function figure(m,    i, zero, first, last, tries, since_then)
 			tell("arrives", arrival[sample, i] - zero, arrival[sample, i] - zero)
 }
 
-# Of the messages that found nothing else to do for the service, take the one with the median time.
-function typical(    i, j, m, n, alone, which, v)
+# Of the messages that found the service without other work, choose the one with the median time.
+function typical(    i, m, n, alone, which)
 {
 	for (m = 1; m <= copies[sample]; m++) {
 		alone = 1
@@ -238,21 +236,16 @@ function typical(    i, j, m, n, alone, which, v)
 			if (i != m && arrival[sample, i] < arrival[sample, m] &&
 			    end[sample, i] + 50 > arrival[sample, m])
 				alone = 0
-		if (alone)
-			which[++n] = m
+		if (alone) {
+			took[sample, ++n] = end[sample, m] - arrival[sample, m]
+			which[took[sample, n]] = m
+		}
 	}
-	for (i = 2; i <= n; i++) {
-		v = which[i]
-		for (j = i; j > 1 && end[sample, which[j - 1]] - arrival[sample, which[j - 1]] >
-		     end[sample, v] - arrival[sample, v]; j--)
-			which[j] = which[j - 1]
-		which[j] = v
-	}
-	return which[int((n + 1) / 2)]
+	return which[median(took, n)]
 }
 
 END {
-	FS = OFS = "\t"
+	OFS = "\t"
 	print "sample\tcalls\tnothing\tswitches\twakeups\tsignals\twait_us\tsocket_us\tcopy_us\tbusy" > results
 	row("", "system", "found", "", "", "", "waits", "in the", "copy", "service")
 	row("a message:", "calls", "nothing", "switches", "wakeups", "signals", "us", "socket us", "us", \
