@@ -6,10 +6,10 @@ BEGIN {
 	FS = "\t"
 	name["blocking"] = "Model 1, blocking I/O"
 	name["nonblocking"] = "Model 2, non-blocking I/O"
-	name["select"] = "Model 3, multiplexed I/O: select"
-	name["poll"] = "Model 3, multiplexed I/O: poll"
-	name["epoll"] = "Model 3, multiplexed I/O: epoll"
-	name["evpoll"] = "Model 3, multiplexed I/O: evpoll"
+	name["select"] = "Model 3, multiplexed I/O with select"
+	name["poll"] = "Model 3, multiplexed I/O with poll"
+	name["epoll"] = "Model 3, multiplexed I/O with epoll"
+	name["evpoll"] = "Model 3, multiplexed I/O with evpoll"
 	name["signal"] = "Model 4, signal-driven I/O"
 	name["async"] = "Model 5, asynchronous I/O"
 	about["blocking"] = "One call does both: it sleeps until the message is there, and copies it. " \
@@ -96,7 +96,7 @@ function bar(class, time1, time2, y1, h)
 
 # place(AT, PART, LABEL, Y, CLASS): write the label of a call, with this part of it left of AT, and a
 # line from it down to Y. It stands in the lowest row with room for it.
-function place(at, part, label, y1, class,    r, x1, y2, width)
+function place(at, part, label, y1, class,    q, r, x1, y2, width)
 {
 	width = 6.9 * length(label)
 	x1 = at - part * width
@@ -109,7 +109,11 @@ function place(at, part, label, y1, class,    r, x1, y2, width)
 	used[r] = x1 + width
 	y2 = y1 - 8 - (r - 1) * row
 	text(class, x1, y2, label)
-	line("leader", at, y2 + 4, at, y1)
+	# The line must not cross a label below.
+	for (q = 1; q < r && used[q] < at; q++)
+		;
+	if (q == r)
+		line("leader", at, y2 + 4, at, y1)
 }
 
 function label(s, i,    what)
@@ -193,7 +197,7 @@ function panel(s, top,    i, app, kernel, message, last, waited, y1, class)
 		if (kind[s, i] == "signal") {
 			bar("kernel", last, from[s, i], kernel, lane)	# it prepares the handler's stack
 			handler = last = from[s, i]
-			place(x(last), 0, "SIGIO: handler", app, "signal")
+			place(x(last), 0, "SIGIO", app, "signal")
 			arrow("signals", x(last), kernel, app + lane)
 		}
 		if (kind[s, i] != "call" || to[s, i] < start)
