@@ -112,8 +112,8 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 
 /*
  * The command in an entry of the submission queue, as a structure of this type. Before 6.5 io_uring
- * hands over a pointer to the command, and later a pointer to the entry. Newer kernels check that the
- * type is not too long.
+ * hands over a pointer to the command, and later a pointer to the entry. Newer kernels check that
+ * the type is not too long.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 #include <linux/io_uring/cmd.h>
@@ -129,8 +129,8 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 #endif
 
 /*
- * What ->uring_cmd returns for the result @ret. Before 6.12 a worker thread of io_uring never completes
- * a command that returns a number above 0, so complete it here.
+ * What ->uring_cmd returns for the result @ret. Before 6.12 a worker thread of io_uring never
+ * completes a command that returns a number above 0, so complete it here.
  */
 static inline int compat_uring_result(struct io_uring_cmd *ioucmd, int ret,
 				      unsigned int issue_flags)

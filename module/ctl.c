@@ -131,8 +131,8 @@ static bool evpoll_mask_is_wrong(__poll_t events)
 }
 
 /*
- * epoll ignores unknown bits. With EPOLLEXCLUSIVE it refuses them, but only where it refuses EPOLLPRI
- * too, after other errors.
+ * epoll ignores unknown bits. With EPOLLEXCLUSIVE it refuses them, but only where it refuses
+ * EPOLLPRI too, after other errors.
  */
 u32 evpoll_mask_from_epoll(u32 events)
 {

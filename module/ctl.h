@@ -11,8 +11,8 @@
 long evpoll_ctl(struct file *file, struct evpoll_ctl *ctl);
 
 /*
- * The same where the task may sleep before it returns to user space. With @nonblock, returns -EAGAIN
- * and changes nothing if it would have to wait for a mutex.
+ * The same where the task may sleep before it returns to user space. With @nonblock, returns
+ * -EAGAIN and changes nothing if it would have to wait for a mutex.
  */
 long evpoll_ctl_one(struct file *file, struct evpoll_ctl *ctl, bool nonblock);
 

@@ -3,11 +3,11 @@
  * Signal-driven delivery: fcntl(2) with O_ASYNC makes the kernel send SIGIO, or the signal of
  * F_SETSIG, when the instance has an event.
  *
- * The one who sends the signal is a poller: it has a wait entry on the instance. So it hears of an
- * event when all other pollers do, once for a burst or a window, and an instance without O_ASYNC
- * pays nothing. The wait function takes the locks of signals, such as tasklist_lock and the siglock
- * of the receiver. A waker may hold a siglock, because signalfd(2) wakes its queue under it. That is
- * one more reason why a wake callback never wakes pollers.
+ * A wait entry on the instance sends the signal, so it is one more poller. It hears of an event
+ * when all other pollers do, once for a burst or a window, and an instance without O_ASYNC pays
+ * nothing. Its wait function takes the locks of signals, such as tasklist_lock and the siglock of
+ * the receiver. A waker may hold a siglock, because signalfd(2) has its queue woken under it. That
+ * is one more reason why a wake callback never wakes pollers.
  */
 #include <linux/fs.h>
 #include <linux/poll.h>

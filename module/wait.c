@@ -230,8 +230,8 @@ ssize_t evpoll_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	/*
 	 * io_submit(2) must not wait. io_uring sets IOCB_NOWAIT, polls the instance if there is no
-	 * event, and reads again when it is woken. Only a worker of io_uring may wait here. The mutex
-	 * is taken in any case, because ->poll takes it too, in the same tasks.
+	 * event, and reads again when it is woken. Only a worker of io_uring may wait for an event.
+	 * All wait for the mutex, as they do in ->poll.
 	 */
 	block = (is_sync_kiocb(iocb) || (current->flags & PF_IO_WORKER)) &&
 		!(iocb->ki_flags & IOCB_NOWAIT) && !(file->f_flags & O_NONBLOCK);

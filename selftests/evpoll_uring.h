@@ -133,7 +133,7 @@ static inline bool uring_wait(struct uring *u, struct io_uring_cqe *cqe, int tim
 	struct pollfd pfd = { .fd = u->fd, .events = POLLIN };
 
 	while (!uring_run(u, cqe))
-		/* With IORING_SETUP_DEFER_TASKRUN the ring is readable before it has a completion. */
+		/* With IORING_SETUP_DEFER_TASKRUN the ring is readable before it completes. */
 		if (poll(&pfd, 1, timeout_ms) != 1)
 			return uring_run(u, cqe);
 	return true;

@@ -73,8 +73,8 @@ static int sig_take_all(int sig)
 }
 
 /*
- * Waits until NAPI has told pollers of all events so far. A second instance watches @ep, so it hears
- * of an event when the other pollers of @ep do, and has its own pollers woken after that.
+ * Waits until NAPI has told pollers of all events so far. A second instance watches @ep, so it
+ * hears of an event when the other pollers of @ep do.
  */
 static bool settled(int ep)
 {

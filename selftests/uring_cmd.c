@@ -76,8 +76,8 @@ static int ioctl_by_uring(struct uring *u, int ep, __u32 cmd, __u8 flags, const 
 }
 
 /* epoll_ctl(2) by io_uring: on the epoll instance, or on evpoll's */
-static int epoll_ctl_by_uring(struct uring *u, enum mechanism by, int ep, __u8 flags, int op, int fd,
-			      const struct epoll_event *ev)
+static int epoll_ctl_by_uring(struct uring *u, enum mechanism by, int ep, __u8 flags, int op,
+			      int fd, const struct epoll_event *ev)
 {
 	struct evpoll_uring_epoll_ctl words = { .event = (uintptr_t)ev, .fd = fd, .op = op };
 	struct io_uring_sqe sqe = cmd_of(ep, EVPOLL_URING_EPOLL_CTL, flags, &words);
@@ -132,14 +132,15 @@ TEST_F(uring_cmd, ctlv)
 	};
 	struct evpoll_ctlv ctlv = { .changes = (uintptr_t)changes, .nr = 3 };
 
-	EXPECT_EQ(1, ioctl_by_uring(&self->u, self->ep, EVPOLL_IOC_CTLV, variant->sqe_flags, &ctlv));
+#define CTLV() ioctl_by_uring(&self->u, self->ep, EVPOLL_IOC_CTLV, variant->sqe_flags, &ctlv)
+	EXPECT_EQ(1, CTLV());
 	EXPECT_EQ(3, ctlv.done);
 	EXPECT_EQ(1, ctlv.failed);
 	EXPECT_EQ(-EPERM, changes[1].result);
 	EXPECT_EQ(1, ep_items(self->ep));
 	ctlv.reserved = 1;
-	EXPECT_EQ(-EINVAL,
-		  ioctl_by_uring(&self->u, self->ep, EVPOLL_IOC_CTLV, variant->sqe_flags, &ctlv));
+	EXPECT_EQ(-EINVAL, CTLV());
+#undef CTLV
 }
 
 /* EVPOLL_URING_EPOLL_CTL has the results of IORING_OP_EPOLL_CTL */

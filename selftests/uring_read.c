@@ -140,7 +140,7 @@ TEST_F(uring_read, readv)
 	EXPECT_EVENT(EPOLLIN, self->fd, self->ev[0]);
 }
 
-/* IORING_OP_READ_FIXED: the buffer stays in the kernel's hands, also when it is unmapped meanwhile */
+/* IORING_OP_READ_FIXED: the kernel keeps the buffer, also when it is unmapped meanwhile */
 TEST_F(uring_read, read_fixed)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -75,8 +75,10 @@ static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 	return errno;
 }
 
-static int change_by_ring(const struct twin *t, int side, const struct evpoll_ctl *c)
+static int change_by(enum code code, const struct twin *t, int side, const struct evpoll_ctl *c)
 {
+	if (code != ADD_RING && code != MOD_RING && code != DEL_RING)
+		return change(t, side, c);
 	return ring_change(mechanism(t, side), t->fd[side], c) < 0 ? errno : 0;
 }
 
@@ -118,9 +120,9 @@ static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t eve
 static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 			const struct step *s)
 {
-	bool turned = op == EPOLL_CTL_ADD && s->code != NEST && s->arg[1] % 2 && !(w->outer && w->nested);
+	bool adds = s->code == ADD || s->code == ADD_RING;
+	bool turned = adds && s->arg[1] % 2 && !(w->outer && w->nested);
 	int first = turned ? EVPOLL : EPOLL;
-	bool ring = s->code == ADD_RING || s->code == MOD_RING || s->code == DEL_RING;
 	struct result r[2] = {};
 	struct evpoll_ctl c;
 
@@ -128,8 +130,7 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 		int side = i ^ first;
 
 		c = change_of(w, op, fd[side], s, s->arg[1]);
-		set_error(&r[side], 0, ring ? change_by_ring(t, side, &c) : change(t, side, &c),
-			  s->arg[1]);
+		set_error(&r[side], 0, change_by(s->code, t, side, &c), s->arg[1]);
 		if (!i && first == EPOLL && is_for_epoll_alone(w, op, r[EPOLL].ev[0].events))
 			return true;
 	}

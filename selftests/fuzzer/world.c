@@ -32,7 +32,8 @@ bool world_setup(struct world *w)
 	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	return w->file >= 0 && !unshare(CLONE_NEWNET | CLONE_NEWUTS) && network_setup() && ring_setup();
+	return w->file >= 0 && !unshare(CLONE_NEWNET | CLONE_NEWUTS) && network_setup() &&
+	       ring_setup();
 }
 
 static int child_main(void *arg)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The operations by io_uring. Each thread has a ring, whose reads stay pending until an event comes,
- * until they are cancelled, or until the ring or the process ends.
+ * The operations by io_uring. Each thread has a ring. A read stays pending until an event comes,
+ * until it is cancelled, or until the ring or the process ends.
  */
 #include "stress.h"
 
