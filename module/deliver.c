@@ -6,7 +6,6 @@
 #include <linux/file.h>
 #include <linux/log2.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 
 #include "callback.h"
 #include "compat.h"
@@ -14,6 +13,7 @@
 #include "file.h"
 #include "flush.h"
 #include "poll.h"
+#include "put.h"
 #include "ready.h"
 #include "scan.h"
 #include "stats.h"
@@ -32,41 +32,6 @@ static void evpoll_count_latency(struct evpoll *ep, u64 queued_ns)
 	int slot = ns ? min(ilog2(ns), EVPOLL_LATENCY_SLOTS - 1) : 0;
 
 	evpoll_count(&ep->latency[slot], 1);
-}
-
-/* Writes a whole event, or leaves @iter as it is. */
-static noinline bool evpoll_put_event_iter(struct iov_iter *iter, __poll_t revents, u64 data)
-{
-	struct epoll_event event;
-	size_t n;
-
-	/* On some architectures the structure has a gap. */
-	memset(&event, 0, sizeof(event));
-	event.events = revents;
-	event.data = data;
-	n = copy_to_iter(&event, sizeof(event), iter);
-	if (n == sizeof(event))
-		return true;
-	iov_iter_revert(iter, n);
-	return false;
-}
-
-/* Returns false if the buffer cannot be written. */
-static bool evpoll_put_event(struct epoll_event __user *to, struct iov_iter *iter,
-			     __poll_t revents, u64 data)
-{
-	if (unlikely(iter))
-		return evpoll_put_event_iter(iter, revents, data);
-	if (!user_write_access_begin(to, sizeof(*to)))
-		return false;
-	unsafe_put_user((__force __u32)revents, (__u32 __user *)&to->events, efault);
-	unsafe_put_user(data, &to->data, efault);
-	user_write_access_end();
-	return true;
-
-efault:
-	user_write_access_end();
-	return false;
 }
 
 /* An event of an item with EPOLLONESHOT or EVPOLLROTATE was written. */

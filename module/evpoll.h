@@ -63,7 +63,9 @@
  *                              |
  *                          poll.c       polls the watched file again            mtx
  *                              |
- *                          deliver.c    copies the event to user memory         mtx
+ *                          deliver.c    makes an event of the item              mtx
+ *                              |
+ *                          put.c        copies it to user memory                mtx
  *
  * The left branch runs in the wake callback itself, so the queue lock is held there up to ready.c.
  * So does the middle branch for an event in process context that completes coalesce_events. For one
