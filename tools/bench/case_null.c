@@ -49,6 +49,11 @@ static void eventfd_run(struct set *set)
 	set_clear(set, 0);
 }
 
+static void eventfd_write_run(struct set *set)
+{
+	set_ready(set, 0);
+}
+
 /* Closes its files in turn: each has another address in the kernel. */
 static int pool[1024];
 
@@ -96,5 +101,7 @@ const struct bench_case cases_null[] = {
 	  .by = NONE, .n = { 1 }, .run = open_close_run },
 	{ .name = "eventfd", .what = "write() and read() of an eventfd that nobody watches",
 	  .by = NONE, .n = { 1 }, .run = eventfd_run },
+	{ .name = "eventfd-write", .what = "write() of an eventfd that nobody watches",
+	  .by = NONE, .n = { 1 }, .run = eventfd_write_run },
 	{ }
 };
