@@ -11,8 +11,8 @@
  * created all its instances itself, all of one kind, pays for a second call only when its own call
  * is wrong.
  *
- * The only state is two flags and a pointer. All three are atomic and independent, so none needs
- * an order against the others.
+ * The only state here is two flags and a pointer. All three are atomic and independent, so none
+ * needs an order against the others. preload_uring.c has the records of io_uring's rings.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,8 +31,7 @@
 #include <unistd.h>
 
 #include "internal.h"
-
-#define EXPORT __attribute__((visibility("default")))
+#include "preload.h"
 
 /*
  * Exit status if the library cannot do its work. env(1), nohup(1) and timeout(1) use the same
@@ -47,11 +46,8 @@
 
 typedef long (*syscall_fn)(long nr, ...);
 
-/*
- * Make a system call. This is the syscall() of the C library, which the function of that name below
- * replaces for the program.
- */
-static long kernel(long nr, long a, long b, long c, long d, long e, long f)
+/* This is the syscall() of the C library, which the function below replaces for the program. */
+long kernel(long nr, long a, long b, long c, long d, long e, long f)
 {
 	static _Atomic(syscall_fn) libc_syscall;
 	syscall_fn fn = atomic_load_explicit(&libc_syscall, memory_order_relaxed);
@@ -296,7 +292,11 @@ EXPORT long syscall(long nr, ...)
 	case SYS_epoll_pwait2:
 		return wait_for(arg[0], (struct epoll_event *)arg[1], arg[2],
 				(struct __kernel_timespec *)arg[3], (void *)arg[4], arg[5]);
-	default:
-		return kernel(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+	case SYS_io_uring_setup:
+		return uring_setup(arg[0], (struct io_uring_params *)arg[1]);
+	case SYS_io_uring_enter:
+		uring_before_enter(arg[0], arg[1], arg[3]);
+		break;
 	}
+	return kernel(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 }
