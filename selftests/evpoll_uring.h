@@ -14,6 +14,10 @@
 
 #include <linux/io_uring.h>
 
+#ifndef IORING_SETUP_NO_SQARRAY		/* since 6.6 */
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#endif
+
 struct uring {
 	int fd;
 	struct io_uring_params p;
@@ -21,6 +25,11 @@ struct uring {
 	size_t rings_size;
 	struct io_uring_sqe *sqes;
 };
+
+static inline size_t uring_sqe_size(const struct uring *u)
+{
+	return sizeof(*u->sqes) << !!(u->p.flags & IORING_SETUP_SQE128);
+}
 
 /* @submissions, @completions: entries of the rings; 0 @completions: twice the submissions */
 static inline int uring_setup(struct uring *u, __u32 submissions, __u32 completions, __u32 flags)
@@ -36,7 +45,7 @@ static inline int uring_setup(struct uring *u, __u32 submissions, __u32 completi
 		u->rings_size = u->p.sq_off.array + u->p.sq_entries * sizeof(__u32);
 	u->rings = mmap(NULL, u->rings_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 			u->fd, IORING_OFF_SQ_RING);
-	u->sqes = mmap(NULL, u->p.sq_entries * sizeof(*u->sqes), PROT_READ | PROT_WRITE,
+	u->sqes = mmap(NULL, u->p.sq_entries * uring_sqe_size(u), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_POPULATE, u->fd, IORING_OFF_SQES);
 	return u->rings == MAP_FAILED || u->sqes == MAP_FAILED ? -1 : 0;
 }
@@ -50,7 +59,7 @@ static inline int uring_open(struct uring *u)
 static inline void uring_close(struct uring *u)
 {
 	munmap(u->rings, u->rings_size);
-	munmap(u->sqes, u->p.sq_entries * sizeof(*u->sqes));
+	munmap(u->sqes, u->p.sq_entries * uring_sqe_size(u));
 	close(u->fd);
 }
 
@@ -65,8 +74,9 @@ static inline void uring_queue(struct uring *u, const struct io_uring_sqe *sqe)
 	__u32 *tail = uring_word(u, u->p.sq_off.tail);
 	__u32 i = *tail & *uring_word(u, u->p.sq_off.ring_mask);
 
-	u->sqes[i] = *sqe;
-	uring_word(u, u->p.sq_off.array)[i] = i;
+	memcpy((char *)u->sqes + i * uring_sqe_size(u), sqe, sizeof(*sqe));
+	if (!(u->p.flags & IORING_SETUP_NO_SQARRAY))
+		uring_word(u, u->p.sq_off.array)[i] = i;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
 }
 

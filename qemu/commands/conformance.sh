@@ -46,6 +46,7 @@ compile_32()
 	set -- -m32 -I"$harness" -I"$top/uapi" -I"$top/tools/lib"
 	compile epoll_api32 "$source/epoll_api.c" "$@"
 	compile library_test32 "$source/library_test.c" "$@" "$out/lib32/libevpoll.a"
+	compile uring_api32 "$source/uring_api.c" "$@"
 	compile library_test32_time64 "$source/library_test.c" "$@" "$out/lib32/libevpoll.a" \
 		-D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
 }
@@ -54,12 +55,14 @@ one_at_a_time
 sh "$shared/setup.sh" conformance
 sh "$shared/qemu.sh"
 sh "$shared/servers.sh"
+sh "$shared/libuv.sh"
 sh "$shared/kselftest.sh" $version
 for name in $kernels; do
 	sh "$shared/kernel.sh" "$name"
 done
 
-known="wakeup api api32 preload library library32 library32_time64 redis memcached nginx"
+known="wakeup api api32 preload uring uring32 library library32 library32_time64"
+known="$known libuv redis memcached nginx"
 wanted=${TEST:-$known}
 rm -rf "$work/tests" "$root" "$list"
 mkdir -p "$work/tests" "$guest" "$harness"
@@ -67,7 +70,7 @@ for test in $wanted; do
 	[ -x "$source/$test" ] || die "no test is called '$test': TEST= takes $known"
 	cp "$source/$test" "$work/tests"
 done
-# A test may take so many seconds, because epoll_wakeup_test runs twice.
+# A test may take so many seconds, because epoll_wakeup_test and libuv's tests run twice.
 echo timeout=1200 > "$work/tests/settings"
 # shellcheck disable=SC2034 # run-tests.sh uses it
 limit=${LIMIT:-1300}
@@ -82,11 +85,14 @@ sed 's/^\(#define TEST_TIMEOUT_DEFAULT\) 30/\1 300/' "$kselftest/kselftest_harne
 compile epoll_wakeup_test "$kselftest/filesystems/epoll/epoll_wakeup_test.c" -I"$harness"
 compile epoll_api "$source/epoll_api.c" -I"$harness"
 compile preload_test "$source/preload_test.c" -I"$harness"
+compile uring_api "$source/uring_api.c" -I"$harness"
 compile client "$source/client.c" -static
 compile_installed
 compile_32
+cp -r "$out/libuv" "$guest/suite"
 find "$guest" -type f | needs "$list" | carry "$list"
 cp "$source/common.sh" "$source/both.awk" "$guest"
+install -m 755 "$source/libuv_tests" "$guest"
 cp -a "$out/servers" "$root/servers"
 cp "$out/lib/libevpoll-preload.so" "$root/servers"
 

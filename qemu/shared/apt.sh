@@ -16,7 +16,8 @@ debian_mirror()
 		'$1 ~ /debian/ && $2 == release && $3 == "main" { print $1; exit }'
 }
 
-# apt_setup SUITE...: prepare apt to fetch packages of these suites
+# apt_setup SUITE...: prepare apt to fetch packages of these suites; SUITE:source is for the sources of
+# packages
 apt_setup()
 {
 	command -v apt-get > /dev/null ||
@@ -38,7 +39,11 @@ apt_setup()
 		*-security) uri=$mirror-security ;;
 		*) uri=$mirror ;;
 		esac
-		echo "deb [arch=amd64 target=Packages signed-by=$keyring] $uri $suite main"
+		case $suite in
+		*:source) kind="deb-src [target=Sources" ;;
+		*) kind="deb [arch=amd64 target=Packages" ;;
+		esac
+		echo "$kind signed-by=$keyring] $uri ${suite%:source} main"
 	done > "$apt/sources.list"
 
 	cat > "$apt/apt.conf" <<-EOF
@@ -72,4 +77,12 @@ fetch()
 	done
 	quietly apt.log apt-get -c "$apt/apt.conf" download "$@" ||
 		die "cannot fetch $*: $error; check the network, or set DEBIAN_MIRROR="
+}
+
+# fetch_source PACKAGE: download the package's sources into the current directory
+fetch_source()
+{
+	say FETCH "sources of $1"
+	quietly apt.log apt-get -c "$apt/apt.conf" source --download-only "$1" ||
+		die "cannot fetch the sources of $1: $error; check the network, or set DEBIAN_MIRROR="
 }

@@ -24,6 +24,7 @@
 #include "kselftest_harness.h"
 #include "../../selftests/evpoll_pass.h"
 #include "../../selftests/evpoll_task.h"
+#include "../../selftests/evpoll_uring.h"
 #include "epoll_errors.h"
 
 #define MISSING "libevpoll-preload: /dev/evpoll: No such file or directory"
@@ -153,6 +154,61 @@ TEST_F(preload, nesting)
 	EXPECT_EQ(0, epoll_ctl(own, EPOLL_CTL_ADD, self->fd, &self->ev));
 	EXPECT_EQ(0, epoll_ctl(self->epoll, EPOLL_CTL_ADD, own, &self->ev));
 	EXPECT_EQ(2, epoll_wait(self->epoll, two, 2, 0));
+	close(own);
+}
+
+/* The result of IORING_OP_EPOLL_CTL, or 1000 if there is none */
+static int add_by_uring(struct uring *u, int ep, int fd, struct epoll_event *ev)
+{
+	struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_EPOLL_CTL,
+		.fd = ep,
+		.off = fd,
+		.len = EPOLL_CTL_ADD,
+		.addr = (uintptr_t)ev,
+	};
+	struct io_uring_cqe cqe;
+
+	uring_queue(u, &sqe);
+	syscall(SYS_io_uring_enter, u->fd, 1, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0);
+	return uring_wait(u, &cqe, SOON) ? cqe.res : 1000;
+}
+
+/* A ring changes instances of both kinds. The library leaves a ring with a thread alone. */
+TEST_F(preload, uring)
+{
+	int own = epoll_create1(EPOLL_CLOEXEC);
+	struct uring u, thread;
+
+	ASSERT_LE(0, own);
+	ASSERT_EQ(0, uring_open(&u));
+	ASSERT_EQ(0, uring_setup(&thread, 64, 0, IORING_SETUP_SQPOLL));
+	EXPECT_EQ(0, add_by_uring(&u, self->epoll, self->fd, &self->ev));
+	EXPECT_EQ(0, add_by_uring(&u, own, self->fd, &self->ev));
+	EXPECT_EQ(-EEXIST, add_by_uring(&thread, self->epoll, self->fd, &self->ev));
+	EXPECT_EQ(-EINVAL, add_by_uring(&thread, own, self->fd, &self->ev));
+	EXPECT_EQ(43, data_of(own));
+	uring_close(&thread);
+	uring_close(&u);
+	close(own);
+}
+
+/* A mapping that another one replaces is no ring, whatever its bytes say. */
+TEST_F(preload, uring_replaced)
+{
+	struct io_uring_sqe sqe = { .opcode = IORING_OP_EPOLL_CTL };
+	int own = epoll_create1(EPOLL_CLOEXEC);
+	struct uring u;
+
+	ASSERT_LE(0, own);
+	ASSERT_EQ(0, uring_open(&u));
+	sqe.fd = own;
+	ASSERT_EQ(u.sqes, mmap(u.sqes, u.p.sq_entries * uring_sqe_size(&u), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	uring_queue(&u, &sqe);
+	EXPECT_EQ(1, syscall(SYS_io_uring_enter, u.fd, 1, 0, 0, NULL, 0));
+	EXPECT_EQ(IORING_OP_EPOLL_CTL, u.sqes[0].opcode);
+	uring_close(&u);
 	close(own);
 }
 
