@@ -63,28 +63,38 @@ static struct io_uring_sqe change_of(int ep, int op, int fd, const void *event)
 		.off = fd,
 		.len = op,
 		.addr = (uintptr_t)event,
-		.user_data = 7,
 	};
 }
 
-/* Submit @n entries, and wait for as many completions. */
-static int enter(struct uring *u, unsigned int n)
+static void queue(struct uring *u, struct io_uring_sqe sqe, __u64 number)
 {
-	return syscall(SYS_io_uring_enter, u->fd, n, n, IORING_ENTER_GETEVENTS, NULL, 0);
+	sqe.user_data = number;
+	uring_queue(u, &sqe);
 }
 
-/* The result of the next completion, or a number that no completion has */
-static int result(struct uring *u)
+/*
+ * Submit @n entries, wait for their completions, and store each result under the number of its
+ * entry, because completions may come in any order. Returns how many there were.
+ */
+static int enter(struct uring *u, unsigned int n, int *results)
 {
 	struct io_uring_cqe cqe;
+	int got = 0;
 
-	return uring_peek(u, &cqe) && cqe.user_data == 7 ? cqe.res : 1000;
+	if (syscall(SYS_io_uring_enter, u->fd, n, n, IORING_ENTER_GETEVENTS, NULL, 0) != n)
+		return -1;
+	for (; uring_peek(u, &cqe) && cqe.user_data < BATCH; got++)
+		results[cqe.user_data] = cqe.res;
+	return got;
 }
 
+/* The result of one entry, or a number that no entry has */
 static int submit(struct uring *u, struct io_uring_sqe sqe)
 {
-	uring_queue(u, &sqe);
-	return enter(u, 1) == 1 ? result(u) : 2000;
+	int results[BATCH];
+
+	queue(u, sqe, 0);
+	return enter(u, 1, results) == 1 ? results[0] : 1000;
 }
 
 static int change(struct uring *u, int ep, int op, int fd, const void *event)
@@ -195,11 +205,11 @@ TEST_F(ring, unknown_bits)
 	}
 }
 
-/* A queue full of changes in one call: each completes, in order. The second round wraps. */
+/* A queue full of changes in one call. The second round wraps. */
 TEST_F(ring, batch)
 {
 	struct epoll_event events[BATCH];
-	int fds[BATCH];
+	int results[BATCH], fds[BATCH];
 
 	for (int i = 0; i < BATCH; i++) {
 		fds[i] = eventfd(1, EFD_CLOEXEC);
@@ -210,14 +220,11 @@ TEST_F(ring, batch)
 	for (int round = 0; round < 2; round++) {
 		int op = round ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-		for (int i = 0; i < BATCH; i++) {
-			struct io_uring_sqe sqe = change_of(self->ep, op, fds[i], &events[i]);
-
-			uring_queue(&self->u, &sqe);
-		}
-		EXPECT_EQ(BATCH, enter(&self->u, BATCH));
 		for (int i = 0; i < BATCH; i++)
-			EXPECT_EQ(!round && i == 3 ? -EEXIST : 0, result(&self->u));
+			queue(&self->u, change_of(self->ep, op, fds[i], &events[i]), i);
+		EXPECT_EQ(BATCH, enter(&self->u, BATCH, results));
+		for (int i = 0; i < BATCH; i++)
+			EXPECT_EQ(!round && i == 3 ? -EEXIST : 0, results[i]);
 		EXPECT_EQ(BATCH, epoll_wait(self->ep, events, BATCH, 0));
 	}
 	for (int i = 0; i < BATCH; i++)
@@ -227,18 +234,17 @@ TEST_F(ring, batch)
 /* A call may submit a part of the queue, and the next call submits the rest. */
 TEST_F(ring, part_of_the_queue)
 {
-	struct io_uring_sqe add = change_of(self->ep, EPOLL_CTL_ADD, self->fd, &self->ev);
-	struct io_uring_sqe del = change_of(self->ep, EPOLL_CTL_DEL, self->fd, NULL);
+	int results[BATCH];
 
-	uring_queue(&self->u, &add);
-	uring_queue(&self->u, &del);
-	EXPECT_EQ(0, enter(&self->u, 0));
+	queue(&self->u, change_of(self->ep, EPOLL_CTL_ADD, self->fd, &self->ev), 0);
+	queue(&self->u, change_of(self->ep, EPOLL_CTL_DEL, self->fd, NULL), 1);
+	EXPECT_EQ(0, enter(&self->u, 0, results));
 	EXPECT_EQ(0, data_of(self->ep));
-	EXPECT_EQ(1, enter(&self->u, 1));
-	EXPECT_EQ(0, result(&self->u));
+	ASSERT_EQ(1, enter(&self->u, 1, results));
+	EXPECT_EQ(0, results[0]);
 	EXPECT_EQ(42, data_of(self->ep));
-	EXPECT_EQ(1, enter(&self->u, 1));
-	EXPECT_EQ(0, result(&self->u));
+	ASSERT_EQ(1, enter(&self->u, 1, results));
+	EXPECT_EQ(0, results[1]);
 	EXPECT_EQ(0, data_of(self->ep));
 }
 
@@ -246,27 +252,26 @@ TEST_F(ring, part_of_the_queue)
 TEST_F(ring, among_others)
 {
 	char out[] = "text", in[8] = "";
-	struct io_uring_sqe sqes[] = {
-		{ .opcode = IORING_OP_NOP, .user_data = 7 },
-		change_of(self->ep, EPOLL_CTL_ADD, self->fd, &self->ev),
-		{ .opcode = IORING_OP_WRITE, .user_data = 7, .off = -1,
-		  .addr = (uintptr_t)out, .len = 4 },
-		change_of(self->ep, EPOLL_CTL_DEL, self->fd, NULL),
-		{ .opcode = IORING_OP_POLL_ADD, .user_data = 7, .fd = self->fd,
-		  .poll32_events = POLLIN },
-	};
-	int p[2];
+	struct io_uring_sqe nop = { .opcode = IORING_OP_NOP };
+	struct io_uring_sqe write = { .opcode = IORING_OP_WRITE, .off = -1, .len = 4,
+				      .addr = (uintptr_t)out };
+	struct io_uring_sqe poll = { .opcode = IORING_OP_POLL_ADD, .fd = self->fd,
+				     .poll32_events = POLLIN };
+	int results[BATCH], p[2];
 
 	ASSERT_EQ(0, pipe2(p, O_CLOEXEC));
-	sqes[2].fd = p[1];
-	for (int i = 0; i < 5; i++)
-		uring_queue(&self->u, &sqes[i]);
-	EXPECT_EQ(5, enter(&self->u, 5));
-	EXPECT_EQ(0, result(&self->u));
-	EXPECT_EQ(0, result(&self->u));
-	EXPECT_EQ(4, result(&self->u));
-	EXPECT_EQ(0, result(&self->u));
-	EXPECT_EQ(POLLIN, result(&self->u));
+	write.fd = p[1];
+	queue(&self->u, nop, 0);
+	queue(&self->u, change_of(self->ep, EPOLL_CTL_ADD, self->fd, &self->ev), 1);
+	queue(&self->u, write, 2);
+	queue(&self->u, change_of(self->ep, EPOLL_CTL_DEL, self->fd, NULL), 3);
+	queue(&self->u, poll, 4);
+	ASSERT_EQ(5, enter(&self->u, 5, results));
+	EXPECT_EQ(0, results[0]);
+	EXPECT_EQ(0, results[1]);
+	EXPECT_EQ(4, results[2]);
+	EXPECT_EQ(0, results[3]);
+	EXPECT_EQ(POLLIN, results[4]);
 	EXPECT_EQ(4, read(p[0], in, sizeof(in)));
 	EXPECT_STREQ("text", in);
 	close(p[0]);
@@ -276,16 +281,17 @@ TEST_F(ring, among_others)
 /* A change that fails ends its chain. */
 TEST_F(ring, chain)
 {
-	for (int again = 0; again < 2; again++) {
-		struct io_uring_sqe add = change_of(self->ep, EPOLL_CTL_ADD, self->fd, &self->ev);
-		struct io_uring_sqe nop = { .opcode = IORING_OP_NOP, .user_data = 7 };
+	struct io_uring_sqe add = change_of(self->ep, EPOLL_CTL_ADD, self->fd, &self->ev);
+	struct io_uring_sqe nop = { .opcode = IORING_OP_NOP };
+	int results[BATCH];
 
-		add.flags = IOSQE_IO_LINK;
-		uring_queue(&self->u, &add);
-		uring_queue(&self->u, &nop);
-		EXPECT_EQ(2, enter(&self->u, 2));
-		EXPECT_EQ(again ? -EEXIST : 0, result(&self->u));
-		EXPECT_EQ(again ? -ECANCELED : 0, result(&self->u));
+	add.flags = IOSQE_IO_LINK;
+	for (int again = 0; again < 2; again++) {
+		queue(&self->u, add, 0);
+		queue(&self->u, nop, 1);
+		ASSERT_EQ(2, enter(&self->u, 2, results));
+		EXPECT_EQ(again ? -EEXIST : 0, results[0]);
+		EXPECT_EQ(again ? -ECANCELED : 0, results[1]);
 	}
 }
 
@@ -338,6 +344,7 @@ TEST(number_again)
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	int fd = eventfd(1, EFD_CLOEXEC);
 	struct uring u, next;
+	int unused;
 	char *map;
 
 	ASSERT_LE(0, file);
@@ -353,7 +360,7 @@ TEST(number_again)
 		ASSERT_EQ(u.fd, fcntl(file, F_DUPFD_CLOEXEC, u.fd));
 		map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, u.fd, 0);
 		ASSERT_TRUE(map != MAP_FAILED);
-		EXPECT_EQ(-1, enter(&u, 1));
+		EXPECT_EQ(-1, enter(&u, 1, &unused));
 		EXPECT_EQ(0, memcmp(map, "\177ELF", 4));
 		munmap(map, 4096);
 		close(u.fd);
