@@ -15,7 +15,6 @@
  * needs an order against the others. preload_uring.c has the records of io_uring's rings.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -44,19 +43,9 @@
 		    EPOLLRDNORM | EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLMSG |	\
 		    EPOLLRDHUP | EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
 
-typedef long (*syscall_fn)(long nr, ...);
-
-/* This is the syscall() of the C library, which the function below replaces for the program. */
 long kernel(long nr, long a, long b, long c, long d, long e, long f)
 {
-	static _Atomic(syscall_fn) libc_syscall;
-	syscall_fn fn = atomic_load_explicit(&libc_syscall, memory_order_relaxed);
-
-	if (!fn) {
-		fn = (syscall_fn)dlsym(RTLD_NEXT, "syscall");
-		atomic_store_explicit(&libc_syscall, fn, memory_order_relaxed);
-	}
-	return fn(nr, a, b, c, d, e, f);
+	return LIBC(syscall)(nr, a, b, c, d, e, f);
 }
 
 /* The last epoll_create() or epoll_create1() of this process could not open the device. */

@@ -23,7 +23,6 @@
  * sets up, maps or unmaps the ring, which it must not do while it enters that ring.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -148,45 +147,29 @@ static unsigned int sqe_shift(const struct ring *ring)
 	return ring->p.flags & IORING_SETUP_SQE128 ? 7 : 6;
 }
 
-static size_t sq_size(const struct ring *ring)
-{
-	const struct io_sqring_offsets *off = &ring->p.sq_off;
-	size_t size = off->array + ring->p.sq_entries * sizeof(uint32_t);
-
-	if (!(ring->p.flags & IORING_SETUP_NO_SQARRAY))
-		return size;
-	size = off->head > off->tail ? off->head : off->tail;
-	if (size < off->ring_mask)
-		size = off->ring_mask;
-	return size + sizeof(uint32_t);
-}
-
 /* The program has mapped @length bytes of a file, which may be a ring. */
 static void mapped(char *at, size_t length, int fd, uint64_t offset)
 {
 	struct ring *ring = ring_of(fd);
+	size_t entries;
 
 	if (!ring || ring->p.flags & ~KNOWN_FLAGS ||
 	    (offset != IORING_OFF_SQ_RING && offset != IORING_OFF_SQES) || !is_ring(fd))
 		return;
-	if (offset == IORING_OFF_SQ_RING && length >= sq_size(ring))
+	entries = ring->p.sq_entries;
+	/* The ring's other words are in its first page. */
+	if (offset == IORING_OFF_SQ_RING &&
+	    length >= ring->p.sq_off.array + entries * sizeof(uint32_t))
 		ring->sq = at;
-	if (offset == IORING_OFF_SQES && length >= (size_t)ring->p.sq_entries << sqe_shift(ring))
+	if (offset == IORING_OFF_SQES && length >= entries << sqe_shift(ring))
 		ring->sqes = at;
 }
 
 EXPORT void *mmap64(void *addr, size_t length, int prot, int flags, int fd, off64_t offset)
 {
-	static _Atomic(__typeof__(&mmap64)) libc_mmap64;
-	__typeof__(&mmap64) fn = atomic_load_explicit(&libc_mmap64, memory_order_relaxed);
 	const int writable = PROT_READ | PROT_WRITE;
-	void *at;
+	void *at = LIBC(mmap64)(addr, length, prot, flags, fd, offset);
 
-	if (!fn) {
-		fn = (__typeof__(fn))dlsym(RTLD_NEXT, "mmap64");
-		atomic_store_explicit(&libc_mmap64, fn, memory_order_relaxed);
-	}
-	at = fn(addr, length, prot, flags, fd, offset);
 	if (at == MAP_FAILED || !atomic_load_explicit(&rings, memory_order_relaxed))
 		return at;
 	if (flags & MAP_FIXED)
@@ -204,17 +187,10 @@ EXPORT void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t 
 
 EXPORT int munmap(void *addr, size_t length)
 {
-	static _Atomic(__typeof__(&munmap)) libc_munmap;
-	__typeof__(&munmap) fn = atomic_load_explicit(&libc_munmap, memory_order_relaxed);
-
-	if (!fn) {
-		fn = (__typeof__(fn))dlsym(RTLD_NEXT, "munmap");
-		atomic_store_explicit(&libc_munmap, fn, memory_order_relaxed);
-	}
 	/* Before the call, because another thread may map something there after it. */
 	if (atomic_load_explicit(&rings, memory_order_relaxed))
 		unmapped(addr, length);
-	return fn(addr, length);
+	return LIBC(munmap)(addr, length);
 }
 
 /* True if the descriptor is an instance of evpoll. */
