@@ -220,45 +220,64 @@ static void rewrite(struct io_uring_sqe *sqe)
 	sqe->opcode = IORING_OP_URING_CMD;
 }
 
+/* Entry @i of the queue. NULL if the program's array names none, so that the kernel drops it. */
+static struct io_uring_sqe *sqe_of(const struct ring *ring, char *sq, char *sqes, uint32_t i)
+{
+	if (!(ring->p.flags & IORING_SETUP_NO_SQARRAY))
+		i = ((uint32_t *)(sq + ring->p.sq_off.array))[i];
+	if (i >= ring->p.sq_entries)
+		return NULL;
+	return (void *)(sqes + ((size_t)i << sqe_shift(ring)));
+}
+
 /*
- * The program calls io_uring_enter(). Rewrite all entries that the kernel has not taken, also those
- * beyond @to_submit, because a call of another thread may submit these.
+ * Rewrite all entries that the kernel has not taken. The program can write to all that this reads,
+ * and a wrong value must not crash it here.
+ */
+static void rewrite_queue(const struct ring *ring, char *sq, char *sqes)
+{
+	const struct io_sqring_offsets *off = &ring->p.sq_off;
+	uint32_t head = __atomic_load_n((uint32_t *)(sq + off->head), __ATOMIC_ACQUIRE);
+	uint32_t tail = __atomic_load_n((uint32_t *)(sq + off->tail), __ATOMIC_ACQUIRE);
+	uint32_t mask = *(uint32_t *)(sq + off->ring_mask);
+	bool ours = false;
+	int ep = -1;
+
+	if (mask >= ring->p.sq_entries || tail - head > ring->p.sq_entries)
+		return;
+	for (; head != tail; head++) {
+		struct io_uring_sqe *sqe = sqe_of(ring, sq, sqes, head & mask);
+
+		if (!sqe || sqe->opcode != IORING_OP_EPOLL_CTL)
+			continue;
+		/* The kernel fails such an entry, on epoll too. */
+		if (sqe->buf_index || sqe->splice_fd_in || sqe->flags & IOSQE_BUFFER_SELECT)
+			continue;
+		if (sqe->fd != ep) {
+			ep = sqe->fd;
+			ours = is_instance(ep);
+		}
+		if (ours)
+			rewrite(sqe);
+	}
+}
+
+/*
+ * The program calls io_uring_enter(). The entries beyond @to_submit are rewritten too, because a
+ * call of another thread may submit these at the same time.
  */
 void uring_before_enter(int fd, unsigned int to_submit, unsigned int flags)
 {
-	uint32_t head, tail, mask, i;
-	struct io_uring_sqe *sqe;
-	int instance = -1;
 	struct ring *ring;
 	char *sq, *sqes;
 
 	if (!to_submit || flags & IORING_ENTER_REGISTERED_RING)
 		return;
 	ring = ring_of(fd);
-	sq = ring ? ring->sq : NULL;
-	sqes = ring ? ring->sqes : NULL;
-	if (!sq || !sqes)
+	if (!ring)
 		return;
-	head = __atomic_load_n((uint32_t *)(sq + ring->p.sq_off.head), __ATOMIC_ACQUIRE);
-	tail = __atomic_load_n((uint32_t *)(sq + ring->p.sq_off.tail), __ATOMIC_ACQUIRE);
-	mask = *(uint32_t *)(sq + ring->p.sq_off.ring_mask);
-	/* The program can write to all of these. A wrong value must not crash it here. */
-	if (mask >= ring->p.sq_entries || tail - head > ring->p.sq_entries)
-		return;
-	for (; head != tail; head++) {
-		i = head & mask;
-		if (!(ring->p.flags & IORING_SETUP_NO_SQARRAY))
-			i = ((uint32_t *)(sq + ring->p.sq_off.array))[i];
-		if (i >= ring->p.sq_entries)	/* the kernel drops it */
-			continue;
-		sqe = (void *)(sqes + ((size_t)i << sqe_shift(ring)));
-		/* The kernel fails an entry with these fields. */
-		if (sqe->opcode != IORING_OP_EPOLL_CTL || sqe->buf_index || sqe->splice_fd_in ||
-		    sqe->flags & IOSQE_BUFFER_SELECT)
-			continue;
-		if (sqe->fd != instance && !is_instance(sqe->fd))
-			continue;
-		instance = sqe->fd;
-		rewrite(sqe);
-	}
+	sq = ring->sq;
+	sqes = ring->sqes;
+	if (sq && sqes)
+		rewrite_queue(ring, sq, sqes);
 }
