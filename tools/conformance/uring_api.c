@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changes of an epoll set through io_uring, by IORING_OP_EPOLL_CTL, as libuv makes them: syscall()
- * sets up the ring and enters it. The program does not know evpoll. Run alone, it shows that epoll
- * behaves as the tests expect. Run under libevpoll-preload, it shows that evpoll does too.
+ * R49: changes of an epoll set through io_uring, by IORING_OP_EPOLL_CTL, as libuv makes them. The
+ * ring is set up and entered by syscall(). The program does not know evpoll. Run alone, it shows
+ * that epoll behaves as the tests expect. Run under libevpoll-preload, it shows that evpoll does
+ * too.
  */
 #include "../../selftests/evpoll_expect.h"
 #include "../../selftests/evpoll_task.h"
