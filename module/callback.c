@@ -8,10 +8,12 @@
 
 #include "callback.h"
 #include "extra.h"
+#include "file.h"
 #include "napi.h"
 #include "pending.h"
 #include "poll.h"
 #include "ready.h"
+#include "sigio.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -75,9 +77,7 @@ static noinline void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
 	 */
 	if (!waitqueue_active(&ep->pollers) || test_bit(EVPOLL_PENDING, &item->state))
 		return;
-	if (uring)
-		set_bit(EVPOLL_POLLERS_URING, &ep->state);
-	set_bit(EVPOLL_POLLERS, &ep->state);
+	evpoll_set_pollers(ep, uring);
 	evpoll_napi_wake_pollers(ep);
 }
 
@@ -168,6 +168,35 @@ static int evpoll_wake_callback_more(wait_queue_entry_t *wait, unsigned int mode
 	return evpoll_wake_item(more->item, sync, what);
 }
 
+/* The item's file is a signalfd, and the signal that woke it is the one of the instance. */
+static noinline int evpoll_wake_own_signal(struct evpoll_item *item, __poll_t events,
+					   __poll_t what)
+{
+	bool queued, waiter;
+
+	trace_evpoll_callback(item, what);
+	/* A full barrier, see EVPOLL_QUEUED. */
+	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
+	waiter = evpoll_queue_own_signal(item, queued);
+	evpoll_napi_wake_pollers(evpoll_of(item));
+	return !(events & EPOLLEXCLUSIVE) || (waiter && evpoll_takes_exclusive(events, what));
+}
+
+/* The wake callback of a signalfd, under the siglock of the process that gets the signal */
+static int evpoll_wake_callback_signal(wait_queue_entry_t *wait, unsigned int mode, int sync,
+				       void *key)
+{
+	struct evpoll_item *item = container_of(wait, struct evpoll_item, entry.wait);
+	__poll_t what = key_to_poll(key);
+	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
+	__poll_t events = READ_ONCE(item->events);
+
+	if (!(what & POLLFREE) && evpoll_wants(events, what) &&
+	    evpoll_sigio_is_sending(evpoll_of(item)))
+		return evpoll_wake_own_signal(item, events, what);
+	return evpoll_wake_callback(wait, mode, sync, key);
+}
+
 /**
  * struct evpoll_poll_table - what evpoll_queue_proc() gets through ->poll
  * @pt: the poll table
@@ -188,7 +217,8 @@ static struct evpoll_entry *evpoll_get_wait_entry(struct evpoll_item *item)
 
 	if (!item->entry.wait.func) {
 		/* evpoll_item_alloc() has set the other fields, because others may read them. */
-		item->entry.wait.func = evpoll_wake_callback;
+		item->entry.wait.func = evpoll_is_anon_file(item->file, "[signalfd]") ?
+						evpoll_wake_callback_signal : evpoll_wake_callback;
 		return &item->entry;
 	}
 	extra = evpoll_extra_get(item);

@@ -128,6 +128,11 @@ static inline void compat_free_netdev_dummy(struct net_device *dev)
 #define compat_uring_cmd(ioucmd, type) ((const type *)(ioucmd)->cmd)
 #endif
 
+/* The flags of a command that a program may set. Newer kernels have this macro. */
+#ifndef IORING_URING_CMD_MASK
+#define IORING_URING_CMD_MASK IORING_URING_CMD_FIXED
+#endif
+
 /*
  * What ->uring_cmd returns for the result @ret. Before 6.12 a worker thread of io_uring never
  * completes a command that returns a number above 0, so complete it here.

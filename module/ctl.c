@@ -6,7 +6,6 @@
  * faults fails with the same error as there.
  */
 #include <linux/err.h>
-#include <linux/magic.h>
 
 #include "awake.h"
 #include "callback.h"
@@ -32,19 +31,9 @@
 #define EVPOLL_EXCLUSIVE_OK_BITS (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | \
 				  EPOLLET | EPOLLEXCLUSIVE | EVPOLL_ROTATE)
 
-/*
- * Is the file an epoll instance? Its file operations are private to fs/eventpoll.c, so compare the
- * name of its anonymous inode. Only fs/eventpoll.c uses this name, and user space cannot make such
- * an inode.
- */
 static bool is_epoll_file(const struct file *file)
 {
-	static const struct qstr epoll = QSTR_INIT("[eventpoll]", sizeof("[eventpoll]") - 1);
-	const struct qstr *name = &file->f_path.dentry->d_name;
-
-	/* Anonymous inodes are never renamed, so the name can be read without a lock. */
-	return file->f_path.mnt->mnt_sb->s_magic == ANON_INODE_FS_MAGIC &&
-	       name->len == epoll.len && !memcmp(name->name, epoll.name, epoll.len);
+	return evpoll_is_anon_file(file, "[eventpoll]");
 }
 
 static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_ctl *ctl,
@@ -172,7 +161,8 @@ static long evpoll_ctl_file(struct evpoll *ep, struct file *target, const struct
 		return -ELOOP;
 	if (!nonblock)
 		mutex_lock(&ep->mtx);
-	else if (!mutex_trylock(&ep->mtx))
+	else if (is_evpoll_file(target) || !mutex_trylock(&ep->mtx))
+		/* A change for an instance polls it, and takes its mutex as well. */
 		return -EAGAIN;
 	error = evpoll_change(ep, target, ctl, nonblock);
 	mutex_unlock(&ep->mtx);
@@ -217,7 +207,9 @@ static __always_inline long evpoll_ctl_target(struct file *file, struct file *ta
 		goto out;
 	error = evpoll_ctl_file(file->private_data, target, ctl, nonblock);
 out:
-	trace_evpoll_ctl(file->private_data, ctl, error);
+	/* EAGAIN: the change is tried again. */
+	if (!nonblock || error != -EAGAIN)
+		trace_evpoll_ctl(file->private_data, ctl, error);
 	return error;
 }
 

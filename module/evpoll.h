@@ -76,8 +76,8 @@
  * ready.c. If nothing else is pending, pending.c calls ready.c in process context without a window,
  * and with EVPOLL_EAGER for the first event of a burst.
  *
- * Pollers have wait functions that are not evpoll's: they may take any lock, and may even wake a
- * file that the instance watches. So a wake callback never wakes pollers, because it runs under the
+ * Most pollers have wait functions that are not evpoll's: they may take any lock, and may even wake
+ * a file that the instance watches. So a wake callback never wakes pollers, because it runs under the
  * queue lock. It marks the instance (EVPOLL_POLLERS) and leaves it to NAPI. NAPI, the timer and a
  * task in CTL or in a scan hold no spinlock, and wake pollers themselves.
  *

@@ -32,6 +32,20 @@ void evpoll_wake_marked_pollers(struct evpoll *ep)
 	wake_up_poll(&ep->pollers, EPOLLIN | uring);
 }
 
+/* Adds the item to the ready list if @queued, or counts its new event. Caller holds waiters.lock. */
+static __always_inline void evpoll_link(struct evpoll_item *item, bool queued)
+{
+	struct evpoll *ep = evpoll_of(item);
+
+	if (queued) {
+		evpoll_stay_awake(item);
+		list_add_tail(&item->ready, &ep->ready);
+		ep->nready++;
+	} else {
+		evpoll_clear_reported(item);
+	}
+}
+
 /*
  * Adds the item to the ready list if @queued, and wakes a waiter in any case. With @queued the
  * caller has set EVPOLL_QUEUED and the item's time. Returns whether a waiter can use the wakeup.
@@ -43,13 +57,7 @@ static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool que
 	struct evpoll *ep = evpoll_of(item);
 	bool waiter;
 
-	if (queued) {
-		evpoll_stay_awake(item);
-		list_add_tail(&item->ready, &ep->ready);
-		ep->nready++;
-	} else {
-		evpoll_clear_reported(item);
-	}
+	evpoll_link(item, queued);
 	waiter = evpoll_wake_waiter(ep, wakeup);
 	evpoll_mark_pollers(ep, uring);
 	return waiter;
@@ -98,6 +106,26 @@ bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
 	evpoll_count(&ep->counts.callbacks, 1);
 	evpoll_count(&ep->counts.queued, queued);
 	waiter = evpoll_make_ready(item, queued, uring, wakeup);
+	spin_unlock_irqrestore(&ep->waiters.lock, flags);
+	return waiter;
+}
+
+/* @queued as above */
+bool evpoll_queue_own_signal(struct evpoll_item *item, bool queued)
+{
+	struct evpoll *ep = evpoll_of(item);
+	unsigned long flags;
+	bool waiter;
+
+	if (queued)
+		evpoll_stamp(item);
+	spin_lock_irqsave(&ep->waiters.lock, flags);
+	evpoll_count(&ep->counts.callbacks, 1);
+	evpoll_count(&ep->counts.queued, queued);
+	evpoll_link(item, queued);
+	waiter = evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
+	/* Not evpoll_set_pollers(), which asks for a signal. */
+	set_bit(EVPOLL_POLLERS, &ep->state);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	return waiter;
 }

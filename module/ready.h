@@ -32,6 +32,12 @@ void evpoll_queue_direct(struct evpoll_item *item, __poll_t uring, enum evpoll_w
 bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
 			  enum evpoll_wakeup wakeup);
 
+/*
+ * The same for an event that the signal of O_ASYNC has caused: the pollers hear of it, and no
+ * signal is sent.
+ */
+bool evpoll_queue_own_signal(struct evpoll_item *item, bool queued);
+
 /* Called by evpoll_wake_pollers() only: EVPOLL_POLLERS is set. */
 void evpoll_wake_marked_pollers(struct evpoll *ep);
 
@@ -58,6 +64,17 @@ static inline bool evpoll_wake_waiter(struct evpoll *ep, enum evpoll_wakeup wake
 	return evpoll_wake_first_waiter(ep, wakeup);
 }
 
+/* Notes that the pollers must be woken for an event, and that O_ASYNC sends its signal for it. */
+static inline void evpoll_set_pollers(struct evpoll *ep, __poll_t uring)
+{
+	if (uring)
+		set_bit(EVPOLL_POLLERS_URING, &ep->state);
+	set_bit(EVPOLL_SIGIO, &ep->state);
+	/* Orders the bits for test_and_clear_bit() in evpoll_wake_marked_pollers(). */
+	smp_mb__before_atomic();
+	set_bit(EVPOLL_POLLERS, &ep->state);
+}
+
 /*
  * An item became ready: if the instance has pollers, notes that they must be woken. Caller holds
  * waiters.lock.
@@ -69,16 +86,13 @@ static inline void evpoll_mark_pollers(struct evpoll *ep, __poll_t uring)
 	 * Checking without pollers.lock is safe: a poller queues itself before it scans, and the
 	 * scan takes the lock that is held here.
 	 */
-	if (!waitqueue_active(&ep->pollers))
-		return;
-	if (uring)
-		set_bit(EVPOLL_POLLERS_URING, &ep->state);
-	set_bit(EVPOLL_POLLERS, &ep->state);
+	if (waitqueue_active(&ep->pollers))
+		evpoll_set_pollers(ep, uring);
 }
 
 /*
- * Wakes the pollers of the instance if it is marked. It calls wait functions that are not evpoll's,
- * and these may take any lock that a wait function may take. So the caller holds no spinlock.
+ * Wakes the pollers of the instance if it is marked. Most of their wait functions are not evpoll's,
+ * and may take any lock that a wait function may take. So the caller holds no spinlock.
  */
 static inline void evpoll_wake_pollers(struct evpoll *ep)
 {

@@ -151,6 +151,11 @@ enum {
 	EVPOLL_POLLERS,
 	/* With EVPOLL_POLLERS: a waker passed EPOLL_URING_WAKE, so tell it to the pollers too. */
 	EVPOLL_POLLERS_URING,
+	/*
+	 * With EVPOLL_POLLERS: one of the events was not caused by the signal of O_ASYNC itself, so
+	 * send that signal. Set before EVPOLL_POLLERS. No meaning without O_ASYNC.
+	 */
+	EVPOLL_SIGIO,
 };
 
 /* evpoll.refs counts in steps of 2. Bit 0 says that the instance is in a queue of napi.c. */

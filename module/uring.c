@@ -3,10 +3,12 @@
  * IORING_OP_URING_CMD on an instance: changes of registrations by io_uring(7), without a system
  * call for each.
  *
- * io_uring calls first with IO_URING_F_NONBLOCK, in the task that submits. Where the command would
- * have to wait for the mutex, it returns EAGAIN, and io_uring calls again from a worker thread,
- * which may wait. The command's 16 bytes may be memory that the user can write meanwhile, so each
- * field is read once.
+ * io_uring calls first with IO_URING_F_NONBLOCK, in the task that submits. If the command would
+ * have to wait for a mutex, or may take long, it returns EAGAIN. Then io_uring calls again from a
+ * worker thread, which may wait.
+ *
+ * The command may still be in the entry of the submission queue, which user space can change at any
+ * moment. So each field is read once.
  */
 #include <linux/uaccess.h>
 
@@ -53,7 +55,10 @@ static int evpoll_uring_ioctl(struct file *file, unsigned int cmd,
 	return nonblock ? -EAGAIN : evpoll_uring_ctlv(file, cmd, arg);
 }
 
-/* EVPOLL_URING_EPOLL_CTL: takes what IORING_OP_EPOLL_CTL takes, and has its errors. */
+/*
+ * EVPOLL_URING_EPOLL_CTL: takes what IORING_OP_EPOLL_CTL takes, and has its errors. One is added: ELOOP
+ * for an epoll file.
+ */
 static int evpoll_uring_epoll_ctl(struct file *file, const struct evpoll_uring_epoll_ctl *sqe,
 				  bool nonblock)
 {
@@ -66,14 +71,18 @@ static int evpoll_uring_epoll_ctl(struct file *file, const struct evpoll_uring_e
 		ctl.events = evpoll_mask_from_epoll((__force u32)event.events);
 		ctl.data = event.data;
 	}
-	/* epoll does not know this operation. */
+	/* epoll has no FORGET, so make it one that does not exist: EINVAL. */
 	if (ctl.op == EVPOLL_CTL_FORGET)
 		ctl.op = 0;
 	return evpoll_ctl_one(file, &ctl, nonblock);
 }
 
+/* EVPOLL_URING_EPOLL_CTL is no ioctl, so no version of it has another size. */
 static int evpoll_uring_do(struct io_uring_cmd *cmd, bool nonblock)
 {
+	/* No command has a use for buffers of io_uring. */
+	if (cmd->flags & IORING_URING_CMD_MASK)
+		return -EINVAL;
 	switch (EVPOLL_IOC_NR(cmd->cmd_op)) {
 	case EVPOLL_IOC_NR(EVPOLL_IOC_CTL):
 	case EVPOLL_IOC_NR(EVPOLL_IOC_CTLV):

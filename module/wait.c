@@ -187,13 +187,16 @@ static void evpoll_min_wait(struct evpoll *ep, u64 min_wait_ns, ktime_t expires,
 		 evpoll_sleep(ep, until, need));
 }
 
-/* The buffer is @buf or @iter, as for evpoll_deliver(), and has @count bytes. */
+/*
+ * The buffer is @buf or @iter, as for evpoll_deliver(), and has @count bytes. @timeout: in ns, 0 is
+ * no limit
+ */
 static __always_inline ssize_t evpoll_read_events(struct file *file, char __user *buf,
-						  struct iov_iter *iter, size_t count, bool block)
+						  struct iov_iter *iter, size_t count, bool block,
+						  u64 timeout)
 {
 	struct evpoll *ep = file->private_data;
 	size_t max = min_t(size_t, count / sizeof(struct epoll_event), EVPOLL_MAX_EVENTS);
-	u64 timeout = READ_ONCE(ep->params.read_timeout_ns);
 	ktime_t expires = KTIME_MAX;
 	int n;
 
@@ -212,9 +215,33 @@ static __always_inline ssize_t evpoll_read_events(struct file *file, char __user
 	return n == -EINTR && !timeout ? -ERESTARTSYS : n;
 }
 
+static u64 evpoll_read_timeout(const struct file *file)
+{
+	const struct evpoll *ep = file->private_data;
+
+	return READ_ONCE(ep->params.read_timeout_ns);
+}
+
 ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
 {
-	return evpoll_read_events(file, buf, NULL, count, !(file->f_flags & O_NONBLOCK));
+	return evpoll_read_events(file, buf, NULL, count, !(file->f_flags & O_NONBLOCK),
+				  evpoll_read_timeout(file));
+}
+
+/*
+ * Asynchronous reads do not wait here, whatever O_NONBLOCK says. io_submit(2) fails with EAGAIN if
+ * there is no event. io_uring sets IOCB_NOWAIT, also in its thread for IORING_SETUP_SQPOLL. It polls
+ * the instance if there is no event, and reads again when it is woken. Only a read that found no
+ * event again and again goes to a worker of io_uring, and waits there. All of them wait for the mutex,
+ * as they do in ->poll.
+ */
+static bool evpoll_read_may_wait(struct kiocb *iocb)
+{
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return false;
+	if (is_sync_kiocb(iocb))
+		return !(iocb->ki_filp->f_flags & O_NONBLOCK);
+	return current->flags & PF_IO_WORKER;
 }
 
 /*
@@ -224,22 +251,19 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
  */
 ssize_t evpoll_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct file *file = iocb->ki_filp;
-	bool plain = iter_is_ubuf(to), block;
+	u64 timeout = is_sync_kiocb(iocb) ? evpoll_read_timeout(iocb->ki_filp) : 0;
+	bool plain = iter_is_ubuf(to);
 	ssize_t n;
 
-	/*
-	 * io_submit(2) must not wait. io_uring sets IOCB_NOWAIT, polls the instance if there is no
-	 * event, and reads again when it is woken. Only a worker of io_uring may wait for an event.
-	 * All wait for the mutex, as they do in ->poll.
-	 */
-	block = (is_sync_kiocb(iocb) || (current->flags & PF_IO_WORKER)) &&
-		!(iocb->ki_flags & IOCB_NOWAIT) && !(file->f_flags & O_NONBLOCK);
 	/* One plain buffer: the iterator would cost more for each event. */
-	n = evpoll_read_events(file, plain ? to->ubuf + to->iov_offset : NULL, plain ? NULL : to,
-			       iov_iter_count(to), block);
+	n = evpoll_read_events(iocb->ki_filp, plain ? to->ubuf + to->iov_offset : NULL,
+			       plain ? NULL : to, iov_iter_count(to), evpoll_read_may_wait(iocb),
+			       timeout);
 	if (plain && n > 0)
 		iov_iter_advance(to, n);
+	/* A worker that is cancelled. io_uring of 6.1 would pass the other error to the program. */
+	if (n == -ERESTARTSYS && !is_sync_kiocb(iocb))
+		return -EINTR;
 	return n;
 }
 

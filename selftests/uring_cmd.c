@@ -203,6 +203,10 @@ TEST_F(uring_cmd, bad_input)
 	struct io_uring_sqe sqe = cmd_of(self->ep, EVPOLL_IOC_CTL, variant->sqe_flags, &words);
 
 	EXPECT_EQ(-EINVAL, result_of(&self->u, &sqe));
+	words.reserved = 0;
+	sqe = cmd_of(self->ep, EVPOLL_IOC_CTL, variant->sqe_flags, &words);
+	sqe.rw_flags = 1;	/* IORING_URING_CMD_FIXED, in uring_cmd_flags */
+	EXPECT_GT(0, result_of(&self->u, &sqe));
 	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
 		EXPECT_EQ(-ENOTTY, ioctl_by_uring(&self->u, self->ep, unknown[i],
 						  variant->sqe_flags, &ctl));
@@ -258,6 +262,35 @@ TEST_F(uring_cmd, mutex_is_taken)
 	EXPECT_EQ(2, ep_items(self->ep));
 	close(uffd);
 	close(other);
+}
+
+/* The same of an instance that is watched, which a MOD polls */
+TEST_F(uring_cmd, mutex_of_inner_is_taken)
+{
+	int inner = ep_create(BY_WAIT, O_CLOEXEC), uffd;
+	struct holder h = { .ep = inner };
+	struct evpoll_ctl ctl = { .op = EPOLL_CTL_MOD, .fd = inner, .events = EPOLLIN };
+	struct evpoll_uring_ioctl words = { .arg = (uintptr_t)&ctl };
+	struct io_uring_sqe sqe = cmd_of(self->ep, EVPOLL_IOC_CTL, variant->sqe_flags, &words);
+	struct io_uring_cqe cqe;
+	pthread_t thread;
+
+	uffd = waiting_page(&h.page);
+	if (uffd < 0)
+		SKIP(return, "userfaultfd(2): %s", strerror(errno));
+	ASSERT_EQ(0, ep_add(BY_WAIT, inner, self->fd, EPOLLIN));
+	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, inner, EPOLLIN));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, holder_main, &h));
+	ASSERT_EQ(0, page_is_wanted(uffd));
+	/* This thread would have to fill the page, so it must not wait here. */
+	ASSERT_EQ(0, uring_submit(&self->u, &sqe));
+	EXPECT_FALSE(uring_wait(&self->u, &cqe, 0));
+	ASSERT_EQ(0, fill_page(uffd, h.page));
+	ASSERT_TRUE(uring_wait(&self->u, &cqe, SOON));
+	EXPECT_EQ(0, cqe.res);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	close(uffd);
+	close(inner);
 }
 
 TEST_HARNESS_MAIN

@@ -122,6 +122,28 @@ TEST_F(uring_read, no_threads)
 	EXPECT_EQ(before, nr_threads());
 }
 
+/*
+ * Of several pending reads, io_uring wakes all for an event, and the others poll again. After 128 times
+ * in vain a read moves to a worker thread. It waits there, in spite of O_NONBLOCK and of the timeout of
+ * the instance
+ */
+TEST_F(uring_read, in_vain)
+{
+	struct evpoll_params params = { .read_timeout_ns = 1 };
+	struct io_uring_sqe sqe = read_of(self);
+
+	ASSERT_EQ(0, ioctl(self->ep, EVPOLL_IOC_SET_PARAMS, &params));
+	ASSERT_EQ(0, fcntl(self->ep, F_SETFL, O_NONBLOCK));
+	ASSERT_EQ(0, uring_submit(&self->u, &sqe));
+	for (int i = 0; i < 300; i++) {
+		ASSERT_EQ(0, uring_submit(&self->u, &sqe));
+		ASSERT_EQ(0, eventfd_write(self->fd, 1));
+		EXPECT_COMPLETION(EVENT);
+	}
+	/* The last one pending is cancelled with the ring, in whichever state it is. */
+	EXPECT_FALSE(uring_wait(&self->u, &self->cqe, 0));
+}
+
 /* IORING_OP_READV: events run over the ends of segments */
 TEST_F(uring_read, readv)
 {

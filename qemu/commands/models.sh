@@ -3,6 +3,7 @@
 # Record in the VM how the samples wait for data and get it, print a table, and draw each of them,
 # with tools/models/.
 . "$(dirname "$0")/../shared/lib.sh"
+. "$shared/record.sh"
 
 name=${KERNELS:-6.12}
 name=${name%% *}
@@ -13,37 +14,11 @@ guest=$dir/guest
 	die "models needs the tracepoints sk_data_ready and sock_recv_length, which 6.1 lacks"
 samples="blocking nonblocking select poll epoll evpoll signal async"
 
-one_at_a_time
-sh "$shared/setup.sh" models
-sh "$shared/qemu.sh"
-sh "$shared/kernel.sh" "$name"
-
-rm -rf "$guest"
-mkdir -p "$guest"
+record_setup models
 make -s -C "$top/samples" O="$guest" LDFLAGS=-static
 gcc -O2 -Wall -static -I"$top/uapi" -o "$guest/sliced" "$top/tools/models/sliced.c"
 echo "$samples" > "$guest/samples"
-cp "$top/tools/models/record" "$(command -v trace-cmd)" "$guest"
-ldd "$guest/trace-cmd" | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' |
-	while read -r library; do
-		cp "$library" "$guest"
-	done
-mv "$guest"/ld-linux* "$guest/ld.so"
-sh "$shared/initramfs.sh" "$name" "$dir/initramfs" "$guest"
-
-# trace.sh explains -icount and the four processors.
-say BOOT "$name"
-rm -f "$dir"/trace.dat "$dir"/report.txt "$dir"/*.svg "$dir"/*.png
-status=0
-ACCEL=tcg,thread=single SMP=4 LIMIT=${LIMIT:-300} sh "$shared/boot.sh" \
-	"$out/kernels/$name/bzImage" "$dir/initramfs" record -icount shift=0,sleep=off \
-	-serial "file:$dir/console.log" -serial "file:$dir/record.log" \
-	-serial "file:$dir/trace.dat" < /dev/null || status=$?
-sent=$(tr -d '\r' < "$dir/record.log" | sed -n 's/^bytes //p')
-if [ $status -ne 0 ] || [ "$sent" != "$(wc -c < "$dir/trace.dat")" ]; then
-	tail -n 20 "$dir/record.log"
-	die "recording failed with status $status; see record.log and console.log in $dir"
-fi
+record "$top/tools/models/record"
 
 say DRAW "$dir"
 trace-cmd report -t -R -i "$dir/trace.dat" > "$dir/report.txt" 2> "$dir/report.log"
@@ -53,7 +28,8 @@ busybox awk -v results="$dir/results.tsv" -v figures="$dir/figures.tsv" \
 # draw FILE SAMPLES
 draw()
 {
-	busybox awk -v samples="$2" -v svg="$dir/$1.svg" -f "$top/tools/models/draw.awk" "$dir/figures.tsv"
+	busybox awk -v samples="$2" -v svg="$dir/$1.svg" -f "$top/tools/svg.awk" \
+		-f "$top/tools/models/draw.awk" "$dir/figures.tsv"
 	rsvg-convert --zoom 1.5 -o "$dir/$1.png" "$dir/$1.svg"
 }
 for sample in $samples; do

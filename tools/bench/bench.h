@@ -153,6 +153,9 @@ extern const struct mechanism mech_none, mech_select, mech_poll, mech_epoll, mec
 			      mech_evpoll_read, mech_evpoll_wait, mech_evpoll_eager,
 			      mech_evpoll_rotate, mech_evpoll_uring, mech_reuseport;
 
+/* mech_uring.c */
+int ring_wait_by(struct set *set, int (*reap)(struct set *set));
+
 /* mech_evpoll.c */
 int evpoll_change(struct set *set, int op, int index, uint32_t events);
 

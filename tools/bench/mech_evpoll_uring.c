@@ -89,12 +89,7 @@ static int ring_reap(struct set *set)
 
 static int ring_wait(struct set *set)
 {
-	int n = ring_reap(set);
-
-	if (n)
-		return n;
-	sys6(SYS_io_uring_enter, set->ring.fd, 0, set->block, IORING_ENTER_GETEVENTS, 0, 0);
-	return ring_reap(set);
+	return ring_wait_by(set, ring_reap);
 }
 
 const struct mechanism mech_evpoll_uring = {

@@ -36,14 +36,20 @@ static int ring_reap(struct set *set)
 	return n;
 }
 
-static int ring_wait(struct set *set)
+/* Looks for completions in the ring before it makes a system call. */
+int ring_wait_by(struct set *set, int (*reap)(struct set *set))
 {
-	int n = ring_reap(set);
+	int n = reap(set);
 
 	if (n)
 		return n;
 	sys6(SYS_io_uring_enter, set->ring.fd, 0, set->block, IORING_ENTER_GETEVENTS, 0, 0);
-	return ring_reap(set);
+	return reap(set);
+}
+
+static int ring_wait(struct set *set)
+{
+	return ring_wait_by(set, ring_reap);
 }
 
 const struct mechanism mech_uring = {

@@ -204,7 +204,12 @@ static bool is_instance(int fd)
 	return yes;
 }
 
-static void rewrite(struct io_uring_sqe *sqe)
+/*
+ * @later: the kernel may issue the entry after the program has reused its place, because it waits for
+ * others. IORING_OP_EPOLL_CTL is copied when it is submitted. With IOSQE_ASYNC an IORING_OP_URING_CMD
+ * is copied as well.
+ */
+static void rewrite(struct io_uring_sqe *sqe, bool later)
 {
 	struct evpoll_uring_epoll_ctl ctl = {
 		.event = sqe->addr,
@@ -217,6 +222,8 @@ static void rewrite(struct io_uring_sqe *sqe)
 	sqe->rw_flags = 0;	/* shares its place with uring_cmd_flags */
 	sqe->flags &= ~IOSQE_FIXED_FILE;	/* IORING_OP_EPOLL_CTL ignores it */
 	memcpy(sqe->cmd, &ctl, sizeof(ctl));
+	if (later)
+		sqe->flags |= IOSQE_ASYNC;
 	sqe->opcode = IORING_OP_URING_CMD;
 }
 
@@ -240,15 +247,20 @@ static void rewrite_queue(const struct ring *ring, char *sq, char *sqes)
 	uint32_t head = __atomic_load_n((uint32_t *)(sq + off->head), __ATOMIC_ACQUIRE);
 	uint32_t tail = __atomic_load_n((uint32_t *)(sq + off->tail), __ATOMIC_ACQUIRE);
 	uint32_t mask = *(uint32_t *)(sq + off->ring_mask);
-	bool ours = false;
+	bool ours = false, linked = false;
 	int ep = -1;
 
 	if (mask >= ring->p.sq_entries || tail - head > ring->p.sq_entries)
 		return;
 	for (; head != tail; head++) {
 		struct io_uring_sqe *sqe = sqe_of(ring, sq, sqes, head & mask);
+		bool later;
 
-		if (!sqe || sqe->opcode != IORING_OP_EPOLL_CTL)
+		if (!sqe)
+			continue;
+		later = linked || sqe->flags & IOSQE_IO_DRAIN;
+		linked = sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+		if (sqe->opcode != IORING_OP_EPOLL_CTL)
 			continue;
 		/* The kernel fails such an entry, on epoll too. */
 		if (sqe->buf_index || sqe->splice_fd_in || sqe->flags & IOSQE_BUFFER_SELECT)
@@ -258,7 +270,7 @@ static void rewrite_queue(const struct ring *ring, char *sq, char *sqes)
 			ours = is_instance(ep);
 		}
 		if (ours)
-			rewrite(sqe);
+			rewrite(sqe, later);
 	}
 }
 

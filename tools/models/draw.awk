@@ -57,20 +57,6 @@ BEGIN {
 
 # ---- Shapes ----
 
-function out(text) { print text > svg }
-function rect(class, x1, y1, w, h)
-{
-	out(sprintf("<rect class='%s' x='%.1f' y='%.1f' width='%.1f' height='%.1f'/>",
-		    class, x1, y1, w, h))
-}
-function line(class, x1, y1, x2, y2)
-{
-	out(sprintf("<line class='%s' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/>", class, x1, y1, x2, y2))
-}
-function text(class, at, y1, what)
-{
-	out(sprintf("<text class='%s' x='%.1f' y='%.1f'>%s</text>", class, at, y1, what))
-}
 function arrow(class, at, y1, y2,    d)
 {
 	d = y2 > y1 ? -7 : 7
@@ -137,7 +123,6 @@ function label(s, i,    what)
 		return what " = " plural(ret[s, i], "byte")
 	return what " = " ret[s, i] " ready"
 }
-function plural(n, what) { return n " " what (n == 1 ? "" : "s") }
 
 # The service's own code runs between its calls, while it does not sleep.
 function code(s, time1, time2, y1,    class)

@@ -115,23 +115,11 @@ function number(text,    i, n)
 # ---- The drawing ----
 
 function x(time) { return left + (time - start) * scale }
-function out(text) { print text > svg }
-function rect(class, x1, y1, w, h) {
-	out(sprintf("<rect class='%s' x='%.1f' y='%.1f' width='%.1f' height='%.1f'/>",
-		    class, x1, y1, w, h))
-}
-function line(class, x1, y1, x2, y2) {
-	out(sprintf("<line class='%s' x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f'/>", class, x1, y1, x2, y2))
-}
-function text(class, at, y1, what) {
-	out(sprintf("<text class='%s' x='%.1f' y='%.1f'>%s</text>", class, at, y1, what))
-}
 function counts(m)
 {
 	return plural(events[m], "event") ", " plural(wakeups[m], "wakeup") ", " \
 	       plural(waits[m], "wait")
 }
-function plural(n, what) { return n " " what (n == 1 ? "" : "s") }
 
 function wide(from, to,    w)
 {

@@ -169,7 +169,7 @@ struct evpoll_wait {
 /**
  * struct evpoll_params - settings of an instance
  * @read_timeout_ns: the longest time that read() waits, in ns. 0, the default, is no limit, as with
- *	SO_RCVTIMEO of socket(7)
+ *	SO_RCVTIMEO of socket(7). Reads by io_uring have no such limit
  * @flags: EVPOLL_UNBATCHED, EVPOLL_ADAPTIVE, EVPOLL_LATENCY, EVPOLL_EAGER, EVPOLL_FIFO
  * @budget: the most items of the instance that one NAPI poll moves, 1 to 64; 0 takes the value of
  *	the module parameter (64)
@@ -248,8 +248,13 @@ struct evpoll_stats {
  *
  * IORING_OP_URING_CMD with the instance as its fd, EVPOLL_IOC_CTL or EVPOLL_IOC_CTLV in cmd_op, and
  * this structure in cmd. The result of the ioctl is in the completion, errors as negative numbers.
- * The argument must stay until then. EVPOLL_IOC_CTLV always runs in a worker thread of io_uring.
- * Any other command is ENOTTY.
+ * The argument and the descriptors in it must stay until then, because a worker thread of io_uring
+ * may make the change: always for EVPOLL_IOC_CTLV and EVPOLL_CTL_FORGET, and else if another task
+ * uses the instance at that moment, or if instances watch each other. Additional errors:
+ *
+ * * EINTR: EVPOLL_IOC_CTLV was cancelled, see &struct evpoll_ctlv
+ * * EINVAL: @reserved or uring_cmd_flags is not zero
+ * * ENOTTY: the command is neither of these nor EVPOLL_URING_EPOLL_CTL
  */
 struct evpoll_uring_ioctl {
 	__u64 arg;
@@ -258,8 +263,8 @@ struct evpoll_uring_ioctl {
 
 /**
  * struct evpoll_uring_epoll_ctl - what IORING_OP_EPOLL_CTL takes
- * @event: user pointer to a &struct epoll_event, which must stay until the completion; ignored by
- *	EPOLL_CTL_DEL
+ * @event: user pointer to a &struct epoll_event, which must stay until the completion, as must the
+ *	descriptor @fd; ignored by EPOLL_CTL_DEL
  * @fd: file descriptor of the file to watch
  * @op: EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
  *
