@@ -76,10 +76,10 @@
  * ready.c. If nothing else is pending, pending.c calls ready.c in process context without a window,
  * and with EVPOLL_EAGER for the first event of a burst.
  *
- * Most pollers have wait functions that are not evpoll's: they may take any lock, and may even wake
- * a file that the instance watches. So a wake callback never wakes pollers, because it runs under the
- * queue lock. It marks the instance (EVPOLL_POLLERS) and leaves it to NAPI. NAPI, the timer and a
- * task in CTL or in a scan hold no spinlock, and wake pollers themselves.
+ * Most pollers have wait functions that are not evpoll's: they may take any lock, and may even
+ * wake a file that the instance watches. So a wake callback never wakes pollers, because it runs
+ * under the queue lock. It marks the instance (EVPOLL_POLLERS) and leaves it to NAPI. NAPI, the
+ * timer and a task in CTL or in a scan hold no spinlock, and wake pollers themselves.
  *
  * A poller scans as a reader does, from ->poll of the instance in poll.c. A scan begins with a
  * flush, so a reader that is awake never waits for NAPI or for a window.

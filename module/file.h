@@ -25,9 +25,9 @@ static inline void evpoll_fput(struct file *file)
 }
 
 /*
- * Is this the file of an anonymous inode with this name, such as "[eventpoll]"? The file operations of
- * these files are private to the kernel, so compare the name. Only one place in the kernel uses each
- * name, and user space cannot make such an inode.
+ * Is this the file of an anonymous inode with this name, such as "[eventpoll]"? The file
+ * operations of these files are private to the kernel, so compare the name. Only one place in the
+ * kernel uses each name, and user space cannot make such an inode.
  */
 static inline bool evpoll_is_anon_file(const struct file *file, const char *name)
 {

@@ -32,7 +32,9 @@ void evpoll_wake_marked_pollers(struct evpoll *ep)
 	wake_up_poll(&ep->pollers, EPOLLIN | uring);
 }
 
-/* Adds the item to the ready list if @queued, or counts its new event. Caller holds waiters.lock. */
+/*
+ * Adds the item to the ready list if @queued, or counts its new event. Caller holds waiters.lock.
+ */
 static __always_inline void evpoll_link(struct evpoll_item *item, bool queued)
 {
 	struct evpoll *ep = evpoll_of(item);

@@ -49,8 +49,8 @@ static void evpoll_set_sender(const struct evpoll *ep, const struct task_struct 
 
 /*
  * The signal wakes each signalfd of the process that gets it, whatever the signalfd is for. If the
- * instance watches one, its wake callback runs inside kill_fasync(), in this task. Such an event must
- * not cause the next signal, because it would never end.
+ * instance watches one, its wake callback runs inside kill_fasync(), in this task. Such an event
+ * must not cause the next signal, because it would never end.
  */
 bool evpoll_sigio_is_sending(const struct evpoll *ep)
 {

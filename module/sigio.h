@@ -14,8 +14,8 @@ struct file;
 int evpoll_fasync(int fd, struct file *file, int on);
 
 /*
- * Is the running task sending the signal of this instance just now? For a wake callback of a signalfd,
- * which the kernel wakes when it sends a signal.
+ * Is the running task sending the signal of this instance just now? For a wake callback of a
+ * signalfd, which the kernel wakes when it sends a signal.
  */
 bool evpoll_sigio_is_sending(const struct evpoll *ep);
 

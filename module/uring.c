@@ -56,8 +56,8 @@ static int evpoll_uring_ioctl(struct file *file, unsigned int cmd,
 }
 
 /*
- * EVPOLL_URING_EPOLL_CTL: takes what IORING_OP_EPOLL_CTL takes, and has its errors. One is added: ELOOP
- * for an epoll file.
+ * EVPOLL_URING_EPOLL_CTL: takes what IORING_OP_EPOLL_CTL takes, and has its errors. One is added:
+ * ELOOP for an epoll file.
  */
 static int evpoll_uring_epoll_ctl(struct file *file, const struct evpoll_uring_epoll_ctl *sqe,
 				  bool nonblock)

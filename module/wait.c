@@ -230,10 +230,10 @@ ssize_t evpoll_read(struct file *file, char __user *buf, size_t count, loff_t *p
 
 /*
  * Asynchronous reads do not wait here, whatever O_NONBLOCK says. io_submit(2) fails with EAGAIN if
- * there is no event. io_uring sets IOCB_NOWAIT, also in its thread for IORING_SETUP_SQPOLL. It polls
- * the instance if there is no event, and reads again when it is woken. Only a read that found no
- * event again and again goes to a worker of io_uring, and waits there. All of them wait for the mutex,
- * as they do in ->poll.
+ * there is no event. io_uring sets IOCB_NOWAIT, also in its thread for IORING_SETUP_SQPOLL. It
+ * polls the instance if there is no event, and reads again when it is woken. Only a read that
+ * found no event again and again goes to a worker of io_uring, and waits there. All of them wait
+ * for the mutex, as they do in ->poll.
  */
 static bool evpoll_read_may_wait(struct kiocb *iocb)
 {

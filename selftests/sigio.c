@@ -364,8 +364,8 @@ static bool queue_is_full(void)
 }
 
 /*
- * The kernel wakes a signalfd for each signal of the process, also for one that is not in its mask. So
- * the signal is an event of the instance, and must not cause the next signal.
+ * The kernel wakes a signalfd for each signal of the process, also for one that is not in its
+ * mask. So the signal is an event of the instance, and must not cause the next signal.
  */
 TEST_F(sigio, signalfd)
 {
@@ -408,9 +408,9 @@ TEST_F(sigio, signalfd)
 }
 
 /*
- * With an instance in between, each signal causes the next until no more can be queued: security.rst
- * says so. The kernel wakes a signalfd while it holds the lock of the receiver's signals, and the way
- * back to the receiver takes that lock.
+ * With an instance in between, each signal causes the next until no more can be queued:
+ * security.rst says so. The kernel wakes a signalfd while it holds the lock of the receiver's
+ * signals, and the way back to the receiver takes that lock.
  */
 TEST_F(sigio, signalfd_loop)
 {

@@ -82,11 +82,17 @@ static int change_by(enum code code, const struct twin *t, int side, const struc
 	return ring_change(mechanism(t, side), t->fd[side], c) < 0 ? errno : 0;
 }
 
+/*
+ * EVPOLLROTATE changes the order in which items are polled. A file that tells a change once tells
+ * it to the first of them, so programs with such a file do without the bit.
+ */
 static struct evpoll_ctl change_of(const struct world *w, int op, int fd, const struct step *s,
 				   unsigned int slot)
 {
+	uint32_t events = s->arg[2] & ~(w->tells_once ? EVPOLLROTATE : 0);
+
 	return (struct evpoll_ctl){
-		.op = op, .fd = fd, .events = op == EPOLL_CTL_DEL ? 0 : s->arg[2],
+		.op = op, .fd = fd, .events = op == EPOLL_CTL_DEL ? 0 : events,
 		.data = (uint64_t)w->at << 16 | slot,
 	};
 }

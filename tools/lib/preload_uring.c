@@ -205,9 +205,9 @@ static bool is_instance(int fd)
 }
 
 /*
- * @later: the kernel may issue the entry after the program has reused its place, because it waits for
- * others. IORING_OP_EPOLL_CTL is copied when it is submitted. With IOSQE_ASYNC an IORING_OP_URING_CMD
- * is copied as well.
+ * @later: the kernel may issue the entry after the program has reused its place, because it waits
+ * for others. IORING_OP_EPOLL_CTL is copied when it is submitted. With IOSQE_ASYNC an
+ * IORING_OP_URING_CMD is copied as well.
  */
 static void rewrite(struct io_uring_sqe *sqe, bool later)
 {
