@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An event goes to an iterator: the segments of readv(2), or a buffer that io_uring has pinned.
+ * Writes an event to an iov_iter: the segments of readv(2), or a buffer that io_uring has pinned.
  */
 #include <linux/string.h>
 #include <linux/uio.h>

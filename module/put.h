@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * put.c: where an event goes. deliver.c makes an event of an item, and puts it into one of these
- * sinks: a plain buffer of the user, or an iterator.
+ * put.c: writes an event to user memory. A plain buffer takes the inline path here, and an iov_iter
+ * takes the one in put.c.
  */
 #ifndef EVPOLL_PUT_H
 #define EVPOLL_PUT_H

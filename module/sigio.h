@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sigio.c: signals for a process that set O_ASYNC on the instance.
+ * sigio.c: the signals of O_ASYNC.
  */
 #ifndef EVPOLL_SIGIO_H
 #define EVPOLL_SIGIO_H

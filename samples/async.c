@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Model 5, asynchronous I/O: the program starts an operation and gives it a buffer. The kernel does
- * the operation, and tells when it is complete. Models 1 to 4 tell when a read can start; here the
- * data is in the buffer already. io_uring takes operations from one queue, in memory that it shares
- * with the program, and puts completions into another. One system call serves both queues.
+ * the operation, and tells the program when it is complete. Models 3 and 4 tell the program that it
+ * can read; here the data is in its buffer already. io_uring takes operations from one queue, in
+ * memory that it shares with the program, and puts completions into another. One system call
+ * serves both queues.
  */
 #include <err.h>
 #include <errno.h>
