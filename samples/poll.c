@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Model 3, I/O multiplexing, by poll(): one call waits for all connections, as with select(). The
- * program passes an array with an entry for each connection. The kernel writes into the revents of each entry
- * whether it is ready, so the array can be used again, and a descriptor may have any number. As
- * with select(), both the kernel and the program look at all entries, in each call.
+ * program passes an array with an entry for each connection. The kernel writes into the revents of
+ * each entry whether it is ready, so the array can be used again, and a descriptor may have any
+ * number. As with select(), both the kernel and the program look at all entries, in each call.
  */
 #include <err.h>
 #include <poll.h>
