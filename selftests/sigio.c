@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Signal-driven use (R5): with O_ASYNC the kernel sends a signal when the instance has an event.
- * Who gets it, which signal, and how many.
+ * The tests check which task gets the signal, which signal it is, and how many come.
  */
 #include "evpoll_burst.h"
 #include "evpoll_util.h"

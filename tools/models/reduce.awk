@@ -211,7 +211,8 @@ function figure(m,    i, zero, first, last, tries, since_then)
 		    note_from[sample, i] < last)
 			tell(note_kind[sample, i], note_from[sample, i] - zero,
 			     note_to[sample, i] - zero, note_what[sample, i])
-	# A service that never sleeps tries in vain until the message is there.
+	# A service that never sleeps calls again and again, and the calls fail with EAGAIN, because
+	# the message is not there yet. Count these calls.
 	if (nothing[sample] > 2 * copies[sample]) {
 		for (i = 1; i <= notes[sample] && note_to[sample, i] < zero; i++) {
 			if (note_kind[sample, i] == "copy")
