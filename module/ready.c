@@ -49,20 +49,17 @@ static __always_inline void evpoll_link(struct evpoll_item *item, bool queued)
 }
 
 /*
- * Adds the item to the ready list if @queued, and wakes a waiter in any case. With @queued the
- * caller has set EVPOLL_QUEUED and the item's time. Returns whether a waiter can use the wakeup.
- * Caller holds waiters.lock.
+ * Adds the item to the ready list, and wakes a waiter. The caller has set EVPOLL_QUEUED and the
+ * item's time, and holds waiters.lock.
  */
-static __always_inline bool evpoll_make_ready(struct evpoll_item *item, bool queued,
-					      __poll_t uring, enum evpoll_wakeup wakeup)
+static __always_inline void evpoll_make_ready(struct evpoll_item *item, __poll_t uring,
+					      enum evpoll_wakeup wakeup)
 {
 	struct evpoll *ep = evpoll_of(item);
-	bool waiter;
 
-	evpoll_link(item, queued);
-	waiter = evpoll_wake_waiter(ep, wakeup);
+	evpoll_link(item, true);
+	evpoll_wake_waiter(ep, wakeup);
 	evpoll_mark_pollers(ep, uring);
-	return waiter;
 }
 
 void evpoll_queue(struct evpoll_item *item)
@@ -74,7 +71,7 @@ void evpoll_queue(struct evpoll_item *item)
 		return;
 	item->queued_ns = 0;
 	spin_lock_irq(&ep->waiters.lock);
-	evpoll_make_ready(item, true, 0, EVPOLL_WAKEUP);
+	evpoll_make_ready(item, 0, EVPOLL_WAKEUP);
 	spin_unlock_irq(&ep->waiters.lock);
 	evpoll_wake_pollers(ep);
 }
@@ -87,33 +84,17 @@ void evpoll_queue_direct(struct evpoll_item *item, __poll_t uring, enum evpoll_w
 	evpoll_stamp(item);
 	spin_lock_irqsave(&ep->waiters.lock, flags);
 	evpoll_count(&ep->counts.direct, 1);
-	evpoll_make_ready(item, true, uring, wakeup);
+	evpoll_make_ready(item, uring, wakeup);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 }
 
 /*
  * @queued: the wake callback has just set EVPOLL_QUEUED. If not, the item is on a list or about to
- * be, and this only wakes.
+ * be, and this only wakes. @own_signal: the signal of O_ASYNC has caused the event.
  */
-bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
-			  enum evpoll_wakeup wakeup)
-{
-	struct evpoll *ep = evpoll_of(item);
-	unsigned long flags;
-	bool waiter;
-
-	if (queued)
-		evpoll_stamp(item);
-	spin_lock_irqsave(&ep->waiters.lock, flags);
-	evpoll_count(&ep->counts.callbacks, 1);
-	evpoll_count(&ep->counts.queued, queued);
-	waiter = evpoll_make_ready(item, queued, uring, wakeup);
-	spin_unlock_irqrestore(&ep->waiters.lock, flags);
-	return waiter;
-}
-
-/* @queued as above */
-bool evpoll_queue_own_signal(struct evpoll_item *item, bool queued)
+static __always_inline bool evpoll_queue_now(struct evpoll_item *item, bool queued,
+					     __poll_t uring, enum evpoll_wakeup wakeup,
+					     bool own_signal)
 {
 	struct evpoll *ep = evpoll_of(item);
 	unsigned long flags;
@@ -125,11 +106,25 @@ bool evpoll_queue_own_signal(struct evpoll_item *item, bool queued)
 	evpoll_count(&ep->counts.callbacks, 1);
 	evpoll_count(&ep->counts.queued, queued);
 	evpoll_link(item, queued);
-	waiter = evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
-	/* Not evpoll_set_pollers(), which asks for a signal. */
-	set_bit(EVPOLL_POLLERS, &ep->state);
+	waiter = evpoll_wake_waiter(ep, wakeup);
+	if (own_signal)
+		/* Not evpoll_set_pollers(), which asks for a signal. */
+		set_bit(EVPOLL_POLLERS, &ep->state);
+	else
+		evpoll_mark_pollers(ep, uring);
 	spin_unlock_irqrestore(&ep->waiters.lock, flags);
 	return waiter;
+}
+
+bool evpoll_queue_at_once(struct evpoll_item *item, bool queued, __poll_t uring,
+			  enum evpoll_wakeup wakeup)
+{
+	return evpoll_queue_now(item, queued, uring, wakeup, false);
+}
+
+bool evpoll_queue_own_signal(struct evpoll_item *item, bool queued)
+{
+	return evpoll_queue_now(item, queued, 0, EVPOLL_WAKEUP, true);
 }
 
 /* See evpoll_renew(). */
