@@ -214,7 +214,10 @@ struct evpoll_params {
  * @spurious: items that a reader polled and that had no event
  * @latency: with EVPOLL_LATENCY, the number of events by the time from wake callback to delivery.
  *	Slot n counts times of 2^n to 2^(n+1) - 1 ns. Slot 0 also counts 0 ns, and the last slot
- *	counts all longer times
+ *	counts all longer times. Events that the ring delivers are not measured
+ * @published: wake callbacks that put an event into the ring. Each of them is one of @callbacks too
+ * @harvested: entries that were taken out of the ring's index, with an event or without, by the
+ *	program or by a wait. A wait counts those that the program took before
  *
  * A read takes no lock, so the counters agree with each other only while nothing happens.
  */
@@ -230,6 +233,8 @@ struct evpoll_stats {
 	__u64 delivered;
 	__u64 spurious;
 	__u64 latency[EVPOLL_LATENCY_SLOTS];
+	__u64 published;
+	__u64 harvested;
 };
 
 #define EVPOLL_IOC_MAGIC	0xEB
@@ -279,5 +284,75 @@ struct evpoll_uring_epoll_ctl {
 };
 
 #define EVPOLL_URING_EPOLL_CTL	_IOW(EVPOLL_IOC_MAGIC, 6, struct evpoll_uring_epoll_ctl)
+
+/**
+ * struct evpoll_ring_setup - gives an instance a ring
+ * @slots: number of slots: a power of two, at most 2^24. Each registration uses one. Registrations
+ *	that find no free slot work as without a ring
+ * @flags: must be zero
+ * @size: the call writes the length of the mapping, in bytes
+ * @flags_offset: the call writes where the flags (EVPOLL_RING_MORE) are, in bytes from the
+ *	beginning of the mapping, as are all offsets
+ * @head_offset: the call writes where the position of the next harvest is
+ * @index_offset: the call writes where the index is: @slots words of 32 bits
+ * @slots_offset: the call writes where the array of @slots &struct evpoll_ring_slot is
+ *
+ * EVPOLL_IOC_RING makes the ring, before the first registration, and
+ * mmap(NULL, @size, PROT_READ | PROT_WRITE, MAP_SHARED, instance, 0) maps it. The wake callback
+ * then puts events into the ring, and the program takes them out without a system call.
+ * Documentation/ring.rst has the protocol, and tools/lib/evpoll_ring.h the program's side of it.
+ *
+ * Errors of the ioctl:
+ *
+ * * EINVAL: @slots is not a power of two or too large, or @flags is not zero
+ * * EEXIST: the instance has a ring already
+ * * EBUSY: the instance has a registration
+ * * ENOSPC: the ring counts as @slots / 8 watches of the user (at least 1), because it takes so
+ *   much memory, and this would exceed fs.evpoll.max_user_watches
+ * * ENOMEM: there is not enough memory
+ *
+ * Errors of mmap(2): ENXIO, the instance has no ring; EINVAL, the length, the offset, the flags or
+ * the protection are not those above; EACCES, the instance was not opened with O_RDWR.
+ */
+struct evpoll_ring_setup {
+	__u32 slots;
+	__u32 flags;
+	__u64 size;
+	__u32 flags_offset;
+	__u32 head_offset;
+	__u32 index_offset;
+	__u32 slots_offset;
+};
+
+#define EVPOLL_IOC_RING		_IOWR(EVPOLL_IOC_MAGIC, 7, struct evpoll_ring_setup)
+
+#define EVPOLL_RING_MAX_SLOTS	(1U << 24)
+
+/*
+ * A bit of the ring's flags, which the kernel writes: items are pending or ready. A wait polls
+ * them, and may return events that are not in the ring. Level-triggered items that the ring has
+ * told of are among them.
+ */
+#define EVPOLL_RING_MORE	(1U << 0)
+
+/**
+ * struct evpoll_ring_slot - the events of one registration
+ * @state: the events that wakers told of since the last harvest (EVPOLL_RING_EVENTS), and the bits
+ *	EVPOLL_RING_LISTED and EVPOLL_RING_LEVEL. A harvest takes it with an atomic exchange
+ * @reserved: not used
+ * @data: as &struct epoll_event.data. The kernel changes it only while EVPOLL_RING_LISTED is clear
+ */
+struct evpoll_ring_slot {
+	__u32 state;
+	__u32 reserved;
+	__u64 data;
+};
+
+/* The bits of evpoll_ring_slot.state that are events. */
+#define EVPOLL_RING_EVENTS	0xffffU
+/* An entry of the index names the slot, or will do so in a moment. */
+#define EVPOLL_RING_LISTED	(1U << 16)
+/* The registration is level-triggered: it is also among those that EVPOLL_RING_MORE tells of. */
+#define EVPOLL_RING_LEVEL	(1U << 17)
 
 #endif /* _UAPI_LINUX_EVPOLL_H */
