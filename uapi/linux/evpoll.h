@@ -349,7 +349,7 @@ struct evpoll_ring_slot {
 };
 
 /* The bits of evpoll_ring_slot.state that are events. */
-#define EVPOLL_RING_EVENTS	0xffffU
+#define EVPOLL_RING_EVENTS	0x7fffU
 /* An entry of the index names the slot, or will do so in a moment. */
 #define EVPOLL_RING_LISTED	(1U << 16)
 /* The registration is level-triggered: it is also among those that EVPOLL_RING_MORE tells of. */

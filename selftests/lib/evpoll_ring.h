@@ -1,0 +1,1 @@
+../../tools/lib/evpoll_ring.h
