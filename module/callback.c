@@ -12,7 +12,9 @@
 #include "napi.h"
 #include "pending.h"
 #include "poll.h"
+#include "publish.h"
 #include "ready.h"
+#include "ring.h"
 #include "sigio.h"
 #include "stats.h"
 #include "trace.h"
@@ -82,20 +84,17 @@ static noinline void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
 }
 
 /*
- * Queues the item for an event in its mask. Returns whether the exclusive wakeup ends here, which
+ * Hands over an event in the item's mask. @queued: the item has EVPOLL_QUEUED for it, and is on no
+ * list yet. @listed: the event is in the ring. Returns whether the exclusive wakeup ends here, which
  * only matters with EPOLLEXCLUSIVE.
  */
-static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_t events,
-					       __poll_t what, int sync)
+static __always_inline bool evpoll_hand_over(struct evpoll_item *item, __poll_t events,
+					     __poll_t what, int sync, bool queued, bool listed)
 {
 	enum evpoll_wakeup wakeup = sync ? EVPOLL_WAKEUP_SYNC : EVPOLL_WAKEUP;
 	__poll_t uring = what & EPOLL_URING_WAKE;
 	struct evpoll *ep = evpoll_of(item);
-	bool queued;
 
-	trace_evpoll_callback(item, what);
-	/* A full barrier, see EVPOLL_QUEUED. */
-	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
 	/*
 	 * An exclusive wakeup must not wait for a flush: the waker has to know now whether a waiter
 	 * was woken, because otherwise it goes on to another instance.
@@ -103,13 +102,54 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	if (events & EPOLLEXCLUSIVE)
 		return evpoll_wake_at_once(item, queued, uring, wakeup) &&
 		       evpoll_takes_exclusive(events, what);
-	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
+	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED) {
+		/* P5. The lock that is taken next is not enough for the check of the pollers. */
+		if (listed)
+			smp_mb();
 		evpoll_wake_at_once(item, queued, uring, wakeup);
-	else if (queued)
+	} else if (queued) {
 		evpoll_queue_pending(item, uring, wakeup);
-	else
+	} else if (listed) {
+		evpoll_queue_news(ep, uring, wakeup);
+	} else {
 		evpoll_repeat(item, uring);
+	}
 	return true;
+}
+
+/*
+ * The instance has a ring. An event that is in the ring is queued as well if the item is
+ * level-triggered, because a call must poll the file until it is not ready any more.
+ */
+static noinline bool evpoll_ring_event(struct evpoll_item *item, __poll_t events, __poll_t what,
+				       int sync)
+{
+	enum evpoll_published published = evpoll_publish(item, &events, what);
+	bool level = !(events & (EPOLLET | EPOLLONESHOT)), queued = false, end;
+
+	if (published == EVPOLL_DROPPED)
+		return true;
+	/* A full barrier, see EVPOLL_QUEUED. */
+	if (level || published == EVPOLL_UNPUBLISHED)
+		queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
+	end = evpoll_hand_over(item, events, what, sync, queued, published == EVPOLL_LISTED);
+	if (queued)
+		evpoll_ring_set_more(evpoll_of(item));
+	return end;
+}
+
+/* Queues the item for an event in its mask. Returns the same. */
+static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_t events,
+					       __poll_t what, int sync)
+{
+	bool queued;
+
+	trace_evpoll_callback(item, what);
+	if (evpoll_of(item)->ring)
+		return evpoll_ring_event(item, events, what, sync);
+	/* A full barrier, see EVPOLL_QUEUED. */
+	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
+	return evpoll_hand_over(item, events, what, sync, queued, false);
 }
 
 /*
@@ -178,6 +218,7 @@ static noinline int evpoll_wake_own_signal(struct evpoll_item *item, __poll_t ev
 	/* A full barrier, see EVPOLL_QUEUED. */
 	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
 	waiter = evpoll_queue_own_signal(item, queued);
+	evpoll_ring_set_more(evpoll_of(item));
 	evpoll_napi_wake_pollers(evpoll_of(item));
 	return !(events & EPOLLEXCLUSIVE) || (waiter && evpoll_takes_exclusive(events, what));
 }
@@ -306,6 +347,32 @@ void evpoll_rotate(struct evpoll_item *item)
 	evpoll_rotate_entry(&item->entry);
 	for (more = item->extra ? item->extra->more : NULL; more; more = more->next)
 		evpoll_rotate_entry(&more->entry);
+}
+
+static void evpoll_pass_wait_entry(struct evpoll_entry *entry)
+{
+	wait_queue_head_t *head;
+	unsigned long flags;
+
+	/* RCU and the order are as in evpoll_remove_wait_entry(). */
+	rcu_read_lock();
+	/* Pairs with smp_store_release() in evpoll_pollfree(). */
+	head = smp_load_acquire(&entry->head);
+	if (head) {
+		spin_lock_irqsave(&head->lock, flags);
+		spin_unlock_irqrestore(&head->lock, flags);
+	}
+	rcu_read_unlock();
+}
+
+void evpoll_pass_wait_entries(struct evpoll_item *item)
+{
+	struct evpoll_more *more;
+
+	lockdep_assert_held(&evpoll_of(item)->mtx);
+	evpoll_pass_wait_entry(&item->entry);
+	for (more = item->extra ? item->extra->more : NULL; more; more = more->next)
+		evpoll_pass_wait_entry(&more->entry);
 }
 
 static void evpoll_remove_wait_entry(struct evpoll_entry *entry)

@@ -20,6 +20,12 @@ int evpoll_add_wait_entries(struct evpoll_item *item);
  */
 void evpoll_rotate(struct evpoll_item *item);
 
+/*
+ * MOD: waits for the wake callbacks of the item that are running. Those that come later see what the
+ * caller has written before. Caller holds the mutex, and a reference on the file.
+ */
+void evpoll_pass_wait_entries(struct evpoll_item *item);
+
 /* Takes the item off all wait queues. No wake callback runs for the item afterwards. */
 void evpoll_remove_wait_entries(struct evpoll_item *item);
 

@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
@@ -147,6 +148,17 @@ static inline int compat_uring_result(struct io_uring_cmd *ioucmd, int ret,
 	}
 #endif
 	return ret;
+}
+
+/* Changes the flags of a mapping that is being made. 6.3 added vm_flags_mod() (bc292ab00f6c). */
+static inline void compat_vm_flags_mod(struct vm_area_struct *vma, unsigned long set,
+				       unsigned long clear)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_mod(vma, set, clear);
+#else
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
 }
 
 /* 6.13 added hrtimer_setup() (908a1d775422). */

@@ -16,6 +16,7 @@
 #include "nest.h"
 #include "poll.h"
 #include "ready.h"
+#include "ring.h"
 #include "trace.h"
 
 /*
@@ -56,6 +57,8 @@ static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_
 		error = evpoll_add_wait_entries(item);
 	if (error)
 		evpoll_item_remove(item);
+	else if (ep->ring)
+		evpoll_slot_show(item, 0, 0);
 	return error;
 }
 
@@ -65,6 +68,9 @@ static int evpoll_add(struct evpoll *ep, struct file *file, const struct evpoll_
  */
 static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl *ctl)
 {
+	bool ring = evpoll_of(item)->ring;
+	unsigned long slot = ring ? evpoll_slot_hide(item) : 0;
+	u64 old_data = item->data;
 	poll_table pt;
 
 	/* Pairs with READ_ONCE() in evpoll_wake_item(). */
@@ -83,6 +89,9 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	if (evpoll_item_poll(item, &pt, 1))
 		evpoll_queue(item);
 	evpoll_renew(item);
+	/* Not before, because what the poll above found must not be in the ring as well. */
+	if (ring)
+		evpoll_slot_show(item, slot, old_data);
 	return 0;
 }
 

@@ -12,9 +12,11 @@
 #include "deliver.h"
 #include "file.h"
 #include "flush.h"
+#include "harvest.h"
 #include "poll.h"
 #include "put.h"
 #include "ready.h"
+#include "ring.h"
 #include "scan.h"
 #include "stats.h"
 #include "trace.h"
@@ -61,6 +63,24 @@ static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t reve
 		evpoll_report_special(item);
 }
 
+/*
+ * W1: what a wake callback tells after the poll stays in the ring, and what it told before is not told
+ * twice. The slot of a one-shot item has an event only if it has EVPOLL_FIRED. Then the event is the
+ * one, and this scan does not report the item.
+ */
+static noinline void evpoll_prepare_slot(struct evpoll_item *item)
+{
+	if (!(item->events & EPOLLONESHOT))
+		evpoll_slot_clear(evpoll_of(item)->ring, evpoll_slot(item));
+}
+
+/* The instance has a ring: false if a wake callback has just published the one event of the item. */
+static noinline bool evpoll_claim_shot(struct evpoll_item *item)
+{
+	/* Pairs with test_and_set_bit() in evpoll_publish_once(). */
+	return !(item->events & EPOLLONESHOT) || !test_and_set_bit(EVPOLL_FIRED, &item->state);
+}
+
 /* Returns 1 if an event was written, 0 if the item has none, -EFAULT if the buffer is bad. */
 static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 			       struct epoll_event __user *to, struct iov_iter *iter)
@@ -69,14 +89,19 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	struct file *file = item->file;
 	__poll_t revents;
 
+	if (unlikely(evpoll_slot(item)))
+		evpoll_prepare_slot(item);
 	revents = evpoll_scan_poll(item, pt, 1);
-	if (!revents) {
+	if (!revents || (unlikely(evpoll_slot(item)) && !evpoll_claim_shot(item))) {
 		evpoll_count(&evpoll_of(item)->spurious, 1);
 		evpoll_fput(file);
 		return 0;
 	}
-	if (!evpoll_put_event(to, iter, revents, item->data))
+	if (!evpoll_put_event(to, iter, revents, item->data)) {
+		/* The item goes back to the ready list, so it is polled again. */
+		clear_bit(EVPOLL_FIRED, &item->state);
 		return -EFAULT;
+	}
 	evpoll_report(item, taken->queued_ns, revents);
 	/*
 	 * If this is the last reference, the item is removed with the file. An event was written,
@@ -137,6 +162,45 @@ static noinline void evpoll_wake_next(struct evpoll *ep)
 	spin_unlock_irq(&ep->waiters.lock);
 }
 
+/* Delivers items of the ready list, until there are @max events or no item is left to poll. */
+static __always_inline int evpoll_deliver_list(struct evpoll *ep, struct epoll_event __user *to,
+					       struct iov_iter *iter, int max, bool *fault)
+{
+	int done = 0;
+
+	for (;;) {
+		done += evpoll_deliver_chunk(ep, to + done, iter, max - done, fault);
+		if (*fault || done == max || !evpoll_scan_has_more(ep))
+			return done;
+		cond_resched();
+	}
+}
+
+/*
+ * The instance has a ring. A call reports either from the list or from the ring, so that no item is
+ * reported twice. If the list has events all the time, every second call begins with the ring.
+ */
+static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __user *to,
+					struct iov_iter *iter, int max, bool *fault)
+{
+	struct evpoll_ring *ring = ep->ring;
+	int done = 0;
+
+	/* Before this call moves the head itself, and counts that too. */
+	evpoll_ring_count(ep);
+	if (ring->ring_first)
+		done = evpoll_harvest(ep, to, iter, max, fault);
+	ring->ring_first = false;
+	if (done || *fault)
+		return done;
+	done = evpoll_deliver_list(ep, to, iter, max, fault);
+	if (done)
+		ring->ring_first = evpoll_ring_has_entry(ep);
+	else if (!*fault)
+		done = evpoll_harvest(ep, to, iter, max, fault);
+	return done;
+}
+
 /*
  * Returns the number of events, 0 if there was none, -EFAULT if the first one could not be written,
  * -EINTR if a fatal signal is pending.
@@ -145,7 +209,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 		   int max)
 {
 	bool fault = false;
-	int done = 0;
+	int done;
 
 	if (fatal_signal_pending(current)) {
 		evpoll_wake_next(ep);
@@ -153,12 +217,8 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 	}
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	for (;;) {
-		done += evpoll_deliver_chunk(ep, to + done, iter, max - done, &fault);
-		if (fault || done == max || !evpoll_scan_has_more(ep))
-			break;
-		cond_resched();
-	}
+	done = ep->ring ? evpoll_deliver_ring(ep, to, iter, max, &fault)
+			: evpoll_deliver_list(ep, to, iter, max, &fault);
 	evpoll_scan_end(ep);
 	evpoll_count(&ep->reads, 1);
 	evpoll_count(&ep->delivered, done);

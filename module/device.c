@@ -14,6 +14,7 @@
 #include "item.h"
 #include "moderate.h"
 #include "poll.h"
+#include "ring.h"
 #include "sigio.h"
 #include "stats.h"
 #include "uring.h"
@@ -104,6 +105,7 @@ static bool evpoll_show_next(struct seq_file *m, struct evpoll *ep, struct file 
 {
 	struct evpoll_item *item;
 	struct inode *inode;
+	__poll_t events;
 
 	lockdep_assert_held(&ep->mtx);
 	spin_lock(&ep->tree_lock);
@@ -112,8 +114,12 @@ static bool evpoll_show_next(struct seq_file *m, struct evpoll *ep, struct file 
 		*watched = item->file;
 		*fd = item->fd;
 		inode = file_inode(item->file);
+		events = item->events;
+		/* The ring has told of its event. */
+		if (test_bit(EVPOLL_FIRED, &item->state))
+			events &= EVPOLL_PRIVATE_BITS;
 		seq_printf(m, "tfd: %8d events: %8x data: %16llx  pos:%lli ino:%llx sdev:%x\n",
-			   item->fd, (__force u32)item->events, item->data,
+			   item->fd, (__force u32)events, item->data,
 			   (long long)item->file->f_pos, (u64)inode->i_ino, inode->i_sb->s_dev);
 	}
 	spin_unlock(&ep->tree_lock);
@@ -142,6 +148,7 @@ static const struct file_operations evpoll_fops = {
 	.read = evpoll_read,
 	.read_iter = evpoll_read_iter,
 	.poll = evpoll_poll,
+	.mmap = evpoll_mmap,
 	.unlocked_ioctl = evpoll_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = evpoll_uring_cmd,

@@ -53,10 +53,12 @@ static int evpoll_move_to_ready(struct evpoll *ep, int budget, __poll_t *uring)
 /* Caller holds waiters.lock. */
 int evpoll_flush_locked(struct evpoll *ep, int budget, enum evpoll_wakeup wakeup)
 {
+	bool news = test_bit(EVPOLL_NEWS, &ep->state) &&
+		    test_and_clear_bit(EVPOLL_NEWS, &ep->state);
 	__poll_t uring = 0;
 	int moved = evpoll_move_to_ready(ep, budget, &uring);
 
-	if (moved) {
+	if (moved || news) {
 		evpoll_wake_waiter(ep, wakeup);
 		evpoll_mark_pollers(ep, uring);
 	}

@@ -8,6 +8,7 @@
 #include "evpoll.h"
 #include "fifo.h"
 #include "ready.h"
+#include "ring.h"
 
 /* Items that move without a break, because interrupts are off meanwhile. */
 #define EVPOLL_FLUSH_BATCH 64
@@ -43,23 +44,24 @@ static inline void evpoll_dequeue(struct evpoll_item *item)
 }
 
 /*
- * Is any item pending? A no is exact under waiters.lock for an item that was added before the lock
+ * Is any item pending, or has the ring an event to wake for? A no is exact under waiters.lock for an item that was added before the lock
  * was taken. An item that is added later does not have to be seen: the context that adds it takes
  * waiters.lock later and looks for sleepers, or has NAPI or a window do that.
  */
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {
-	return !evpoll_fifo_empty(&ep->tail, &ep->pending);
+	return !evpoll_fifo_empty(&ep->tail, &ep->pending) || test_bit(EVPOLL_NEWS, &ep->state);
 }
 
 /*
- * May a scan find an item? Items that another task's scan has taken count, because that scan may
+ * May a call find an event? Items that another task's scan has taken count, because that scan may
  * requeue them. Caller holds waiters.lock.
  */
 static inline bool evpoll_has_items(const struct evpoll *ep)
 {
 	lockdep_assert_held(&ep->waiters.lock);
-	return !list_empty(&ep->ready) || ep->scanning || evpoll_is_pending(ep);
+	return !list_empty(&ep->ready) || ep->scanning || evpoll_is_pending(ep) ||
+	       evpoll_ring_has_entry(ep);
 }
 
 #endif /* EVPOLL_FLUSH_H */

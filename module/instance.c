@@ -11,6 +11,7 @@
 #include "fifo.h"
 #include "instance.h"
 #include "limits.h"
+#include "ring.h"
 
 /*
  * The references are gone, and so are the file, all items and the timer. Runs in softirq too. The
@@ -26,17 +27,20 @@ static void evpoll_free_memory(struct evpoll *ep)
 	module_put(THIS_MODULE);
 }
 
+/* What may sleep */
 static void evpoll_free_work(struct work_struct *work)
 {
 	struct evpoll *ep = container_of(work, struct evpoll, free_work);
 
 	wakeup_source_unregister(ep->ws);
+	if (ep->ring)
+		evpoll_ring_end(ep);
 	evpoll_free_memory(ep);
 }
 
 void evpoll_free(struct evpoll *ep)
 {
-	if (ep->ws) {
+	if (ep->ws || ep->ring) {
 		INIT_WORK(&ep->free_work, evpoll_free_work);
 		evpoll_awake_queue_work(&ep->free_work);
 	} else {

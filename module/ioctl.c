@@ -11,6 +11,7 @@
 #include "ctlv.h"
 #include "ioctl.h"
 #include "moderate.h"
+#include "ring.h"
 #include "stats.h"
 #include "wait.h"
 
@@ -27,12 +28,18 @@ static noinline long evpoll_set_params(struct evpoll *ep, unsigned int cmd, cons
 	return error ?: evpoll_params_set(ep, &params);
 }
 
-/* Writes a structure, and zeroes the rest of the caller's structure if that is longer. */
-static long evpoll_copy_result(void __user *arg, unsigned int cmd, const void *from, size_t size)
+/*
+ * Writes a structure, and zeroes the rest of the caller's structure if that is longer. An older
+ * caller gets the fields that it knows. @oldest: size of the structure in the first version
+ */
+static long evpoll_copy_result(void __user *arg, unsigned int cmd, const void *from, size_t size,
+			       size_t oldest)
 {
-	if (_IOC_SIZE(cmd) < size)
+	size_t known = min_t(size_t, _IOC_SIZE(cmd), size);
+
+	if (known < oldest)
 		return -EINVAL;
-	if (copy_to_user(arg, from, size) || clear_user(arg + size, _IOC_SIZE(cmd) - size))
+	if (copy_to_user(arg, from, known) || clear_user(arg + known, _IOC_SIZE(cmd) - known))
 		return -EFAULT;
 	return 0;
 }
@@ -44,7 +51,7 @@ static noinline long evpoll_get_params(struct evpoll *ep, unsigned int cmd, void
 	mutex_lock(&ep->mtx);
 	params = ep->params;
 	mutex_unlock(&ep->mtx);
-	return evpoll_copy_result(arg, cmd, &params, sizeof(params));
+	return evpoll_copy_result(arg, cmd, &params, sizeof(params), sizeof(params));
 }
 
 static noinline long evpoll_get_stats(struct evpoll *ep, unsigned int cmd, void __user *arg)
@@ -52,7 +59,8 @@ static noinline long evpoll_get_stats(struct evpoll *ep, unsigned int cmd, void 
 	struct evpoll_stats stats;
 
 	evpoll_stats_sum(ep, &stats);
-	return evpoll_copy_result(arg, cmd, &stats, sizeof(stats));
+	return evpoll_copy_result(arg, cmd, &stats, sizeof(stats),
+				  offsetof(struct evpoll_stats, published));
 }
 
 static noinline long evpoll_ioctl_ctl(struct file *file, unsigned int cmd,
@@ -78,6 +86,19 @@ static noinline long evpoll_ioctl_ctlv(struct file *file, unsigned int cmd, void
 	return evpoll_ctlv_is_wrong(&ctlv) ? -EINVAL : evpoll_ctlv(file, &ctlv, arg);
 }
 
+static noinline long evpoll_ioctl_ring(struct evpoll *ep, unsigned int cmd, void __user *arg)
+{
+	struct evpoll_ring_setup setup __uninitialized;
+	long error;
+
+	error = evpoll_copy_arg(&setup, sizeof(setup), cmd, arg);
+	if (error)
+		return error;
+	error = evpoll_ring_create(ep, &setup);
+	/* After EFAULT the instance has the ring, and a second call fails with EEXIST. */
+	return error ?: copy_to_user(arg, &setup, sizeof(setup)) ? -EFAULT : 0;
+}
+
 static noinline long evpoll_ioctl_wait(struct file *file, unsigned int cmd, void __user *arg)
 {
 	struct evpoll_wait wait __uninitialized;
@@ -99,6 +120,8 @@ long evpoll_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return evpoll_ioctl_wait(file, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_CTLV):
 		return evpoll_ioctl_ctlv(file, cmd, uarg);
+	case EVPOLL_IOC_NR(EVPOLL_IOC_RING):
+		return evpoll_ioctl_ring(ep, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_SET_PARAMS):
 		return evpoll_set_params(ep, cmd, uarg);
 	case EVPOLL_IOC_NR(EVPOLL_IOC_GET_PARAMS):

@@ -15,6 +15,7 @@
 #include "instance.h"
 #include "item.h"
 #include "limits.h"
+#include "ring.h"
 #include "watched.h"
 
 static struct kmem_cache *evpoll_item_cache;
@@ -123,7 +124,7 @@ struct evpoll_item *evpoll_item_add(struct evpoll *ep, struct file *file,
 	int error;
 
 	lockdep_assert_held(&ep->mtx);
-	error = evpoll_user_charge(ep->user);
+	error = evpoll_user_charge(ep->user, 1);
 	if (error)
 		goto err;
 	error = -ENOMEM;
@@ -144,7 +145,7 @@ err_unwatch:
 err_free:
 	kmem_cache_free(evpoll_item_cache, item);
 err_uncharge:
-	evpoll_user_uncharge(ep->user);
+	evpoll_user_uncharge(ep->user, 1);
 err:
 	/* epoll looks for the item first, so an item that exists is EEXIST even at the limit. */
 	if (error != -EEXIST && error != -EAGAIN && evpoll_item_find(ep, file, ctl->fd))
@@ -163,6 +164,8 @@ void evpoll_item_remove(struct evpoll_item *item)
 
 	evpoll_remove_wait_entries(item);
 	evpoll_dequeue(item);
+	if (evpoll_slot(item))
+		evpoll_slot_put(item);
 
 	/*
 	 * Unwatch before the erase. nest.c relies on it: an item among the watchers is also in a
@@ -180,7 +183,7 @@ void evpoll_item_remove(struct evpoll_item *item)
 
 	if (extra)
 		evpoll_awake_free(extra);
-	evpoll_user_uncharge(ep->user);
+	evpoll_user_uncharge(ep->user, 1);
 	kmem_cache_free(evpoll_item_cache, item);
 	evpoll_put(ep);
 }

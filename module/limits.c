@@ -137,18 +137,20 @@ void evpoll_user_put(struct evpoll_user *user)
  * Several tasks at the limit may see ENOSPC early, because an ADD that fails counts until it has
  * failed. epoll does the same.
  */
-int evpoll_user_charge(struct evpoll_user *user)
+int evpoll_user_charge(struct evpoll_user *user, unsigned int nr)
 {
 	/* Any value that the sysctl has had is good. */
-	if (percpu_counter_compare(&user->watches, READ_ONCE(max_user_watches)) >= 0)
+	unsigned long max = READ_ONCE(max_user_watches);
+
+	if (max < nr || percpu_counter_compare(&user->watches, max - nr) > 0)
 		return -ENOSPC;
-	percpu_counter_inc(&user->watches);
+	percpu_counter_add(&user->watches, nr);
 	return 0;
 }
 
-void evpoll_user_uncharge(struct evpoll_user *user)
+void evpoll_user_uncharge(struct evpoll_user *user, unsigned int nr)
 {
-	percpu_counter_dec(&user->watches);
+	percpu_counter_sub(&user->watches, nr);
 }
 
 int evpoll_limits_init(void)

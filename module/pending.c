@@ -66,6 +66,17 @@ static bool evpoll_is_first(struct evpoll *ep, u64 window_ns)
 	return !(atomic_long_read(&ep->refs) & EVPOLL_SCHEDULED);
 }
 
+/* Somebody will flush: the timer of the window, NAPI, or this wake callback at once. */
+static void evpoll_have_flushed(struct evpoll *ep, u64 window_ns, enum evpoll_wakeup wakeup)
+{
+	if (window_ns)
+		evpoll_moderate(ep, window_ns);
+	else if (in_interrupt())
+		evpoll_napi_schedule(ep);
+	else
+		evpoll_waker_flush(ep, wakeup, true);
+}
+
 /* Runs in any context but NMI, under the lock of the watched file's wait queue. */
 void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_wakeup wakeup)
 {
@@ -88,10 +99,36 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
 	} else {
 		evpoll_add_pending(ep, item, uring);
 	}
-	if (window_ns)
-		evpoll_moderate(ep, window_ns);
-	else if (in_interrupt())
-		evpoll_napi_schedule(ep);
-	else
+	evpoll_have_flushed(ep, window_ns, wakeup);
+}
+
+/* The same, for an event in the ring whose item is on no list: EVPOLL_NEWS is like a pending item. */
+void evpoll_queue_news(struct evpoll *ep, __poll_t uring, enum evpoll_wakeup wakeup)
+{
+	u64 window_ns;
+	bool first;
+
+	atomic64_inc(&ep->ring->news);
+	/*
+	 * P5. Orders the entry in the ring before the checks. Pairs with smp_mb() in evpoll_sleep()
+	 * and in evpoll_poll_nested(): either these see the entry, or this sees who is there. If
+	 * nobody is there, the program sees the entry when it looks.
+	 */
+	smp_mb__after_atomic();
+	if (!waitqueue_active(&ep->waiters) && !waitqueue_active(&ep->pollers))
+		return;
+	if (uring)
+		set_bit(EVPOLL_POLLERS_URING, &ep->state);
+	window_ns = evpoll_window_ns(ep);
+	first = evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep);
+	/* A full barrier, for evpoll_napi_schedule() and evpoll_moderate(). */
+	test_and_set_bit(EVPOLL_NEWS, &ep->state);
+	if (first) {
 		evpoll_waker_flush(ep, wakeup, true);
+		/* evpoll_napi_schedule() wants EVPOLL_POLLERS to be set before it checks. */
+		smp_mb();
+		if (!window_ns && !in_interrupt())
+			return;
+	}
+	evpoll_have_flushed(ep, window_ns, wakeup);
 }

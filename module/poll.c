@@ -4,6 +4,7 @@
  * epoll(7), io_uring and instances that watch it.
  */
 #include "file.h"
+#include "harvest.h"
 #include "poll.h"
 #include "scan.h"
 
@@ -63,13 +64,14 @@ __poll_t evpoll_poll_nested(struct file *file, poll_table *pt, int depth)
 	poll_wait(file, &ep->pollers, pt);
 	/*
 	 * Orders the poller's wait entry before the check of the pending queue in
-	 * evpoll_scan_start(). Pairs with xchg() in evpoll_fifo_add(): either that check sees the
-	 * item, or evpoll_waker_flush() sees the poller.
+	 * evpoll_scan_start(), and before the look into the ring. Pairs with xchg() in
+	 * evpoll_fifo_add() and with the barrier in evpoll_queue_news(): either this sees the item
+	 * or the entry, or evpoll_waker_flush() or evpoll_queue_news() sees the poller.
 	 */
 	smp_mb();
 	mutex_lock_nested(&ep->mtx, depth);
 	evpoll_scan_start(ep);
-	ready = evpoll_has_event(ep, depth + 1);
+	ready = (ep->ring && evpoll_ring_has_event(ep->ring)) || evpoll_has_event(ep, depth + 1);
 	evpoll_scan_end(ep);
 	mutex_unlock(&ep->mtx);
 	return ready ? EPOLLIN | EPOLLRDNORM : 0;

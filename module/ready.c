@@ -5,6 +5,7 @@
  */
 #include "awake.h"
 #include "ready.h"
+#include "ring.h"
 #include "stats.h"
 
 /* See evpoll_wake_waiter(). */
@@ -72,6 +73,7 @@ void evpoll_queue(struct evpoll_item *item)
 	item->queued_ns = 0;
 	spin_lock_irq(&ep->waiters.lock);
 	evpoll_make_ready(item, 0, EVPOLL_WAKEUP);
+	evpoll_ring_set_more(ep);
 	spin_unlock_irq(&ep->waiters.lock);
 	evpoll_wake_pollers(ep);
 }

@@ -10,7 +10,9 @@
 #include "awake.h"
 #include "compat.h"
 #include "flush.h"
+#include "harvest.h"
 #include "ready.h"
+#include "ring.h"
 #include "scan.h"
 
 /*
@@ -101,8 +103,10 @@ void evpoll_scan_end(struct evpoll *ep)
 		evpoll_scan_split(ep);
 	ep->cursor = &ep->scan;
 	ep->scanning = false;
-	if (!list_empty(&ep->ready))
+	if (!list_empty(&ep->ready) || evpoll_ring_has_entry(ep))
 		evpoll_wake_waiter(ep, EVPOLL_WAKEUP);
+	if (ep->ring && list_empty(&ep->ready))
+		evpoll_ring_clear_more(ep);
 	spin_unlock_irq(&ep->waiters.lock);
 	if (ep->ws)
 		evpoll_awake_scan_end(ep);

@@ -10,6 +10,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "ring.h"
 #include "stats.h"
 
 #define CREATE_TRACE_POINTS
@@ -30,11 +31,14 @@ void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 	u64 direct = READ_ONCE(counts->direct);
 	/* Pairs with smp_store_release() in evpoll_latency_on(). */
 	const u64 *latency = smp_load_acquire(&ep->latency);
+	/* Pairs with smp_store_release() in evpoll_ring_install(). */
+	const struct evpoll_ring *ring = smp_load_acquire(&ep->ring);
+	u64 news = ring ? atomic64_read(&ring->news) : 0;
 	int i;
 
 	memset(sum, 0, sizeof(*sum));
 	sum->callbacks = READ_ONCE(counts->callbacks) + direct + pushed +
-			 atomic64_read(&ep->repeated);
+			 atomic64_read(&ep->repeated) + news;
 	sum->queued = READ_ONCE(counts->queued) + direct + pushed;
 	sum->polls = READ_ONCE(counts->polls);
 	sum->exhausted = READ_ONCE(counts->exhausted);
@@ -46,6 +50,10 @@ void evpoll_stats_sum(struct evpoll *ep, struct evpoll_stats *sum)
 	sum->spurious = READ_ONCE(ep->spurious);
 	for (i = 0; latency && i < EVPOLL_LATENCY_SLOTS; i++)
 		sum->latency[i] = READ_ONCE(latency[i]);
+	if (ring) {
+		sum->published = atomic64_read(&ring->tail);
+		sum->harvested = READ_ONCE(ring->harvested);
+	}
 }
 
 /*
@@ -68,6 +76,8 @@ int evpoll_latency_on(struct evpoll *ep)
 
 void evpoll_stats_show(struct seq_file *m, struct evpoll *ep)
 {
+	/* Pairs with smp_store_release() in evpoll_ring_install(). */
+	const struct evpoll_ring *ring = smp_load_acquire(&ep->ring);
 	struct evpoll_stats sum;
 	int i;
 
@@ -81,6 +91,9 @@ void evpoll_stats_show(struct seq_file *m, struct evpoll *ep)
 	for (i = 0; i < EVPOLL_LATENCY_SLOTS; i++)
 		if (sum.latency[i])
 			seq_printf(m, "latency_ns %llu: %llu\n", 1ULL << i, sum.latency[i]);
+	if (ring)
+		seq_printf(m, "ring_slots: %u\npublished: %llu\nharvested: %llu\n",
+			   ring->mask + 1, sum.published, sum.harvested);
 }
 
 /*

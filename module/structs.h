@@ -31,6 +31,7 @@
 #define EVPOLL_PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE | EVPOLL_ROTATE)
 
 struct evpoll_extra;
+struct evpoll_ring;
 struct evpoll_sigio;
 struct evpoll_user;
 struct wakeup_source;
@@ -71,7 +72,16 @@ enum {
 	 * file has told of no new one since. evpoll.nreported counts these items.
 	 */
 	EVPOLL_REPORTED,
+	/*
+	 * The item is one-shot, and its event was put into the ring or reported, so it is disarmed.
+	 * Set by whoever tells of the event, cleared by MOD. Only with a ring.
+	 */
+	EVPOLL_FIRED,
 };
+
+/* Above the bits, evpoll_item.state has the number of the item's slot in the ring, plus 1. */
+#define EVPOLL_SLOT_SHIFT 8
+#define EVPOLL_SLOT_MASK (~0UL << EVPOLL_SLOT_SHIFT)
 
 /**
  * struct evpoll_item - one registration
@@ -85,7 +95,7 @@ enum {
  * @fd: the file descriptor that the caller gave; constant
  * @events: event mask; written under evpoll.mtx with WRITE_ONCE(), the wake callback reads it
  *	without a lock
- * @state: the bits above; atomic
+ * @state: the bits above, and the slot; atomic. The slot changes under evpoll.mtx
  * @queued_ns: with EVPOLL_LATENCY, when the wake callback queued the item (ktime_get_ns()), else 0.
  *	Belongs to the context that set EVPOLL_QUEUED until the item is on a list, then to the scan
  *	until it clears the bit
@@ -152,6 +162,11 @@ enum {
 	/* With EVPOLL_POLLERS: a waker passed EPOLL_URING_WAKE, so tell it to the pollers too. */
 	EVPOLL_POLLERS_URING,
 	/*
+	 * An event was put into the ring while somebody slept, and its item is on no list. So this
+	 * stands for a pending item: a flush clears it, and wakes.
+	 */
+	EVPOLL_NEWS,
+	/*
 	 * With EVPOLL_POLLERS: one of the events was not caused by the signal of O_ASYNC itself, so
 	 * send that signal. Set before EVPOLL_POLLERS. No meaning without O_ASYNC.
 	 */
@@ -166,7 +181,7 @@ enum {
  * struct evpoll - an instance
  * @params: settings. Written under @mtx, or at the release, with WRITE_ONCE(), field by field. Read
  *	with READ_ONCE() without a lock; any value that a field has had is good
- * @user: the user that its watches are charged to; constant
+ * @ring: the ready ring, or NULL. Set once, before the first item
  * @latency: counters of struct evpoll_stats.latency, NULL until EVPOLL_LATENCY is set; @mtx
  * @pollers: wait queue of the pollers
  * @tail: the newest pending item, see fifo.h; atomic
@@ -199,9 +214,9 @@ enum {
  * @delivered: counter of struct evpoll_stats; @mtx
  * @spurious: counter of struct evpoll_stats; @mtx
  * @ws: wakeup source that is active while a scan has taken items with EPOLLWAKEUP; @mtx
+ * @user: the user that its watches are charged to; constant
  * @visit_gen: number of the last walk that visited this instance; nest_mutex
  * @visit_depth: result of that walk; nest_mutex
- * @watchers_lock: protects @watchers
  * @watchers: items of other instances that watch this one
  * @list: in evpoll_all (stats.c); its mutex
  * @rcu: frees the memory, when @list and @watchers are used no more
@@ -212,6 +227,7 @@ enum {
  * @event_ns: when the last event came, for EVPOLL_ADAPTIVE. READ_ONCE() and WRITE_ONCE() without
  *	a lock, because it is an estimate
  * @gap_ns: average time between events; like @event_ns
+ * @watchers_lock: protects @watchers
  * @timer_flushes: counter of struct evpoll_stats; the timer
  * @opener: name of the task that opened the instance; constant
  * @pid: process id of that task; constant
@@ -224,7 +240,7 @@ enum {
 struct evpoll {
 	/* Read by each wake callback, written by few calls. */
 	struct evpoll_params params;
-	struct evpoll_user *user;
+	struct evpoll_ring *ring;
 	u64 *latency;
 	wait_queue_head_t pollers;
 
@@ -259,9 +275,9 @@ struct evpoll {
 	u64 delivered;
 	u64 spurious;
 	struct wakeup_source *ws;
-	u64 visit_gen;
-	u8 visit_depth;
-	spinlock_t watchers_lock;
+	struct evpoll_user *user;
+	u64 visit_gen : 56;
+	u64 visit_depth : 8;
 	union {
 		struct {
 			struct list_head watchers;
@@ -275,7 +291,8 @@ struct evpoll {
 	struct hrtimer timer ____cacheline_aligned;
 	u64 window_end;
 	u64 event_ns;
-	u64 gap_ns;
+	u32 gap_ns;
+	spinlock_t watchers_lock;
 	u64 timer_flushes;
 	char opener[TASK_COMM_LEN];
 	struct pid *pid;

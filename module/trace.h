@@ -69,6 +69,41 @@ TRACE_EVENT(evpoll_callback,
 		  __print_symbolic(__entry->context, EVPOLL_CONTEXTS))
 );
 
+/* The wake callback puts the event into the ring. @listed: it has a new entry there. */
+TRACE_EVENT(evpoll_publish,
+	TP_PROTO(const struct evpoll_item *item, __poll_t events, bool listed),
+	TP_ARGS(item, events, listed),
+	TP_STRUCT__entry(
+		__field(const void *, ep)
+		__field(int, fd)
+		__field(u32, events)
+		__field(bool, listed)
+	),
+	TP_fast_assign(
+		__entry->ep = evpoll_of(item);
+		__entry->fd = item->fd;
+		__entry->events = (__force u32)events;
+		__entry->listed = listed;
+	),
+	TP_printk("ep=%p fd=%d events=0x%x %s", __entry->ep, __entry->fd, __entry->events,
+		  __entry->listed ? "listed" : "joined")
+);
+
+/* A call counts the entries of the ring that were harvested since the last one. */
+TRACE_EVENT(evpoll_harvest,
+	TP_PROTO(const struct evpoll *ep, u32 entries),
+	TP_ARGS(ep, entries),
+	TP_STRUCT__entry(
+		__field(const void *, ep)
+		__field(u32, entries)
+	),
+	TP_fast_assign(
+		__entry->ep = ep;
+		__entry->entries = entries;
+	),
+	TP_printk("ep=%p entries=%u", __entry->ep, __entry->entries)
+);
+
 /* Pending items became ready. */
 TRACE_EVENT(evpoll_flush,
 	TP_PROTO(const struct evpoll *ep, int moved),

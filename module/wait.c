@@ -14,7 +14,9 @@
 #include "ctlv.h"
 #include "deliver.h"
 #include "flush.h"
+#include "harvest.h"
 #include "ready.h"
+#include "ring.h"
 #include "stats.h"
 #include "trace.h"
 #include "wait.h"
@@ -44,6 +46,9 @@ static noinline bool evpoll_has_items_locked(struct evpoll *ep)
 
 	spin_lock_irq(&ep->waiters.lock);
 	has_items = evpoll_has_items(ep);
+	/* No scan will come and do this. */
+	if (!has_items && ep->ring)
+		evpoll_ring_clear_more(ep);
 	spin_unlock_irq(&ep->waiters.lock);
 	return has_items;
 }
@@ -59,13 +64,14 @@ static bool evpoll_may_deliver(struct evpoll *ep)
 }
 
 /*
- * Are @need items ready? For 1, any item does. Above that, only items with an event that no reader
+ * Are @need items ready? For 1, any item does. An event may be in the ring, and the waiter looks
+ * there itself, because the answer may change with each harvest. Above that, only items with an event that no reader
  * has got yet count. Caller holds waiters.lock.
  */
 static bool evpoll_has_enough(struct evpoll *ep, int need)
 {
 	lockdep_assert_held(&ep->waiters.lock);
-	return need > 1 ? evpoll_nr_new(ep) >= need : ep->nready;
+	return need > 1 ? evpoll_nr_new(ep) >= need : ep->nready || ep->ring;
 }
 
 /*
@@ -123,6 +129,20 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 		/* As epoll does, because the task that slept least has the warmest caches. */
 		__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
 	__set_current_state(TASK_INTERRUPTIBLE);
+	/*
+	 * W3. A wake callback puts entries into the ring without the lock, so this looks once more.
+	 * Pairs with the barrier in evpoll_queue_news().
+	 */
+	if (ep->ring)
+		smp_mb();
+	if (evpoll_ring_has_entry(ep)) {
+		__remove_wait_queue(&ep->waiters, &waiter.wait);
+		__set_current_state(TASK_RUNNING);
+		spin_unlock_irq(&ep->waiters.lock);
+		/* The program may write entries without end. */
+		cond_resched();
+		return expires == KTIME_MAX || ktime_before(ktime_get(), expires);
+	}
 	spin_unlock_irq(&ep->waiters.lock);
 
 	trace_evpoll_sleep(ep);
@@ -364,6 +384,9 @@ long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait
 	int n;
 
 	if (wait->reserved || wait->min_wait_ns > KTIME_MAX || evpoll_ctlv_is_wrong(&wait->ctlv))
+		return -EINVAL;
+	/* Nobody knows how many different items the ring and the ready list have. */
+	if (wait->min_wait_ns && ((struct evpoll *)file->private_data)->ring)
 		return -EINVAL;
 	if (wait->timeout) {
 		n = evpoll_get_timeout(u64_to_user_ptr(wait->timeout), &expires);

@@ -104,25 +104,28 @@ static inline void evpoll_ring_close(struct evpoll_ring *ring)
 }
 
 /*
- * H1: how many of the @max entries from @entry on have a slot? The first has one. They are different
+ * H1: how many of the @max entries from @entry on have this lap? The first has. They are different
  * slots. Acquire order pairs with the release in P4 of the kernel.
  */
-static inline unsigned int evpoll_ring_run(const uint32_t *entry, unsigned int max)
+static inline unsigned int evpoll_ring_run(const uint32_t *entry, unsigned int max, uint32_t lap)
 {
 	unsigned int n = 1;
 
-	while (n + 4 <= max && __atomic_load_n(&entry[n], __ATOMIC_ACQUIRE) &&
-	       __atomic_load_n(&entry[n + 1], __ATOMIC_ACQUIRE) &&
-	       __atomic_load_n(&entry[n + 2], __ATOMIC_ACQUIRE) &&
-	       __atomic_load_n(&entry[n + 3], __ATOMIC_ACQUIRE))
+	while (n + 4 <= max && (__atomic_load_n(&entry[n], __ATOMIC_ACQUIRE) & lap) &&
+	       (__atomic_load_n(&entry[n + 1], __ATOMIC_ACQUIRE) & lap) &&
+	       (__atomic_load_n(&entry[n + 2], __ATOMIC_ACQUIRE) & lap) &&
+	       (__atomic_load_n(&entry[n + 3], __ATOMIC_ACQUIRE) & lap))
 		n += 4;
-	while (n < max && __atomic_load_n(&entry[n], __ATOMIC_ACQUIRE))
+	while (n < max && (__atomic_load_n(&entry[n], __ATOMIC_ACQUIRE) & lap))
 		n++;
 	return n;
 }
 
-/* H3: takes the events of @n entries that this thread has claimed. Returns how many had events. */
-static inline int evpoll_ring_take(char *map, uint32_t *entry, unsigned int n,
+/*
+ * H3: takes the events of @n entries that this thread has claimed. @base: the mapping, minus the lap
+ * of the entries. Returns how many had events.
+ */
+static inline int evpoll_ring_take(char *base, uint32_t *entry, unsigned int n,
 				   struct epoll_event *events)
 {
 	struct epoll_event *to = events;
@@ -130,8 +133,9 @@ static inline int evpoll_ring_take(char *map, uint32_t *entry, unsigned int n,
 	struct evpoll_ring_slot *slot;
 
 	do {
-		slot = (struct evpoll_ring_slot *)(map + __atomic_load_n(entry, __ATOMIC_RELAXED));
-		__atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+		slot = (struct evpoll_ring_slot *)(base + __atomic_load_n(entry, __ATOMIC_RELAXED));
+		/* Release order: whoever sees 0 sees the new head. The kernel checks for sleepers so. */
+		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
 		/*
 		 * Before the exchange, because the kernel may change the data as soon as
 		 * EVPOLL_RING_LISTED is clear. Pairs with the kernel's read of that bit.
@@ -165,25 +169,23 @@ static inline int evpoll_ring_harvest(struct evpoll_ring *ring, struct epoll_eve
 {
 	uint32_t head = __atomic_load_n(ring->head, __ATOMIC_RELAXED);
 	unsigned int n, room;
-	uint32_t *entry;
+	uint32_t *entry, lap;
 	int got;
 
 	for (;;) {
 		entry = &ring->index[head & ring->mask];
-		if (!__atomic_load_n(entry, __ATOMIC_ACQUIRE))
+		lap = EVPOLL_RING_LAP(head, ring->mask + 1);
+		if (!(__atomic_load_n(entry, __ATOMIC_ACQUIRE) & lap))
 			return 0;
-		n = 1;
-		if (__atomic_load_n(&ring->index[(head + 1) & ring->mask], __ATOMIC_RELAXED)) {
-			/* Up to the end of the index. The next run begins at its first entry. */
-			room = ring->mask + 1 - (head & ring->mask);
-			n = evpoll_ring_run(entry, room < (unsigned int)maxevents ?
-						   room : (unsigned int)maxevents);
-		}
+		/* Up to the end of the index. The next run begins at its first entry. */
+		room = ring->mask + 1 - (head & ring->mask);
+		n = evpoll_ring_run(entry, room < (unsigned int)maxevents ?
+					   room : (unsigned int)maxevents, lap);
 		/* H2. On failure, @head is the new value. */
 		if (!__atomic_compare_exchange_n(ring->head, &head, head + n, 0, __ATOMIC_ACQ_REL,
 						 __ATOMIC_RELAXED))
 			continue;
-		got = evpoll_ring_take(ring->map, entry, n, events);
+		got = evpoll_ring_take(ring->map - lap, entry, n, events);
 		if (got)
 			return got;
 		/* All of them were removed or changed: look for others. */
@@ -206,6 +208,16 @@ static inline int evpoll_ring_call(struct evpoll_ring *ring, struct epoll_event 
 	return ioctl(ring->ep, EVPOLL_IOC_WAIT, &wait);
 }
 
+/* Is there something to harvest, or for a call to bring? */
+static inline int evpoll_ring_has_event(const struct evpoll_ring *ring)
+{
+	uint32_t head = __atomic_load_n(ring->head, __ATOMIC_RELAXED);
+	uint32_t entry = __atomic_load_n(&ring->index[head & ring->mask], __ATOMIC_RELAXED);
+
+	return (entry & EVPOLL_RING_LAP(head, ring->mask + 1)) ||
+	       (__atomic_load_n(ring->flags, __ATOMIC_RELAXED) & EVPOLL_RING_MORE);
+}
+
 /* Looks at the ring for up to @ring->spin_ns. Returns whether something came. */
 static inline int evpoll_ring_spin(const struct evpoll_ring *ring)
 {
@@ -215,9 +227,7 @@ static inline int evpoll_ring_spin(const struct evpoll_ring *ring)
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do {
 		for (i = 0; i < 64; i++) {
-			if (__atomic_load_n(&ring->index[__atomic_load_n(ring->head, __ATOMIC_RELAXED) &
-							 ring->mask], __ATOMIC_RELAXED) ||
-			    (__atomic_load_n(ring->flags, __ATOMIC_RELAXED) & EVPOLL_RING_MORE))
+			if (evpoll_ring_has_event(ring))
 				return 1;
 #if defined(__i386__) || defined(__x86_64__)
 			__builtin_ia32_pause();

@@ -287,7 +287,7 @@ struct evpoll_uring_epoll_ctl {
 
 /**
  * struct evpoll_ring_setup - gives an instance a ring
- * @slots: number of slots: a power of two, at most 2^24. Each registration uses one. Registrations
+ * @slots: number of slots: a power of two, at most 2^23. Each registration uses one. Registrations
  *	that find no free slot work as without a ring
  * @flags: must be zero
  * @size: the call writes the length of the mapping, in bytes
@@ -326,7 +326,7 @@ struct evpoll_ring_setup {
 
 #define EVPOLL_IOC_RING		_IOWR(EVPOLL_IOC_MAGIC, 7, struct evpoll_ring_setup)
 
-#define EVPOLL_RING_MAX_SLOTS	(1U << 24)
+#define EVPOLL_RING_MAX_SLOTS	(1U << 23)
 
 /*
  * A bit of the ring's flags, which the kernel writes: items are pending or ready. A wait polls
@@ -347,6 +347,13 @@ struct evpoll_ring_slot {
 	__u32 reserved;
 	__u64 data;
 };
+
+/*
+ * An entry of the index is 0, or the offset of a slot and the lap of its position: 1 in even rounds of
+ * the index, 2 in odd ones. Offsets of slots are multiples of 16. An entry with another lap is one
+ * that a harvester of the last round has not cleared yet.
+ */
+#define EVPOLL_RING_LAP(pos, slots)	((pos) & (slots) ? 2U : 1U)
 
 /* The bits of evpoll_ring_slot.state that are events. */
 #define EVPOLL_RING_EVENTS	0x7fffU
