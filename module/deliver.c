@@ -178,7 +178,8 @@ static __always_inline int evpoll_deliver_list(struct evpoll *ep, struct epoll_e
 
 /*
  * The instance has a ring. A call reports either from the list or from the ring, so that no item is
- * reported twice. If the list has events all the time, every second call begins with the ring.
+ * reported twice. If the list has events all the time, and the program does not harvest, every second
+ * call begins with the ring.
  */
 static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __user *to,
 					struct iov_iter *iter, int max, bool *fault)
@@ -186,9 +187,7 @@ static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __
 	struct evpoll_ring *ring = ep->ring;
 	int done = 0;
 
-	/* Before this call moves the head itself, and counts that too. */
-	evpoll_ring_count(ep);
-	if (ring->ring_first)
+	if (!evpoll_ring_count(ep) && ring->ring_first)
 		done = evpoll_harvest(ep, to, iter, max, fault);
 	ring->ring_first = false;
 	if (done || *fault)

@@ -207,7 +207,7 @@ void evpoll_ring_clear_more(struct evpoll *ep)
 		evpoll_ring_set_more(ep);
 }
 
-void evpoll_ring_count(struct evpoll *ep)
+u32 evpoll_ring_count(struct evpoll *ep)
 {
 	struct evpoll_ring *ring = ep->ring;
 	u32 head = atomic_read(ring->head);
@@ -215,8 +215,9 @@ void evpoll_ring_count(struct evpoll *ep)
 
 	lockdep_assert_held(&ep->mtx);
 	ring->seen = head;
-	if (!n)
-		return;
-	evpoll_count(&ring->harvested, n);
-	trace_evpoll_harvest(ep, n);
+	if (n) {
+		evpoll_count(&ring->harvested, n);
+		trace_evpoll_harvest(ep, n);
+	}
+	return n;
 }

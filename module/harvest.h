@@ -22,7 +22,10 @@ bool evpoll_ring_has_event(const struct evpoll_ring *ring);
 /* A scan ends: the program need not call if nothing is left. Caller holds waiters.lock. */
 void evpoll_ring_clear_more(struct evpoll *ep);
 
-/* Counts what the program has harvested since the last call. Caller holds the mutex. */
-void evpoll_ring_count(struct evpoll *ep);
+/*
+ * Counts the entries that were harvested since the last count, and returns how many. Caller holds the
+ * mutex.
+ */
+u32 evpoll_ring_count(struct evpoll *ep);
 
 #endif /* EVPOLL_HARVEST_H */

@@ -32,7 +32,7 @@ struct vm_area_struct;
  * @used: numbers of the slots that items have; has a lock of its own
  * @next: where the search for a free slot begins; evpoll.mtx
  * @ring_first: the next call harvests before it scans; evpoll.mtx
- * @seen: @head when the last call looked; evpoll.mtx
+ * @seen: @head at the last count of @harvested; evpoll.mtx
  * @harvested: counter of struct evpoll_stats; evpoll.mtx
  * @tail: position of the next entry that a wake callback makes. Its lower 32 bits correspond to
  *	@head. Counts struct evpoll_stats.published; atomic
