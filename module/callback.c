@@ -85,8 +85,8 @@ static noinline void evpoll_repeat(struct evpoll_item *item, __poll_t uring)
 
 /*
  * Hands over an event in the item's mask. @queued: the item has EVPOLL_QUEUED for it, and is on no
- * list yet. @listed: the event is in the ring. Returns whether the exclusive wakeup ends here, which
- * only matters with EPOLLEXCLUSIVE.
+ * list yet. @listed: the event is in the ring. Returns whether the exclusive wakeup ends here,
+ * which only matters with EPOLLEXCLUSIVE.
  */
 static __always_inline bool evpoll_hand_over(struct evpoll_item *item, __poll_t events,
 					     __poll_t what, int sync, bool queued, bool listed)

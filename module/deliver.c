@@ -64,9 +64,9 @@ static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t reve
 }
 
 /*
- * W1: what a wake callback tells after the poll stays in the ring, and what it told before is not told
- * twice. The slot of a one-shot item has an event only if it has EVPOLL_FIRED. Then the event is the
- * one, and this scan does not report the item.
+ * W1: what a wake callback tells after the poll stays in the ring, and what it told before is not
+ * told twice. The slot of a one-shot item has an event only if it has EVPOLL_FIRED. Then the event
+ * is the one, and this scan does not report the item.
  */
 static noinline void evpoll_prepare_slot(struct evpoll_item *item)
 {
@@ -74,7 +74,9 @@ static noinline void evpoll_prepare_slot(struct evpoll_item *item)
 		evpoll_slot_clear(evpoll_of(item)->ring, evpoll_slot(item));
 }
 
-/* The instance has a ring: false if a wake callback has just published the one event of the item. */
+/*
+ * The instance has a ring: false if a wake callback has just published the one event of the item.
+ */
 static noinline bool evpoll_claim_shot(struct evpoll_item *item)
 {
 	/* Pairs with test_and_set_bit() in evpoll_publish_once(). */
@@ -178,8 +180,8 @@ static __always_inline int evpoll_deliver_list(struct evpoll *ep, struct epoll_e
 
 /*
  * The instance has a ring. A call reports either from the list or from the ring, so that no item is
- * reported twice. If the list has events all the time, and the program does not harvest, every second
- * call begins with the ring.
+ * reported twice. If the list has events all the time, and the program does not harvest, every
+ * second call begins with the ring.
  */
 static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __user *to,
 					struct iov_iter *iter, int max, bool *fault)

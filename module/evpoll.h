@@ -28,6 +28,12 @@
  * flush          a move of pending items to the ready list, with the wakeup that this causes
  * waiter         a task that sleeps in read() or EVPOLL_IOC_WAIT
  * reader         a task in one of these two calls, asleep or not
+ * ring           memory that an instance shares with a program, for events without a system call.
+ *                Documentation/ring.rst has the words and the protocol
+ * slot           the place in the ring for the events of one item
+ * publish        put an event into the ring
+ * harvest        take events out of the ring
+ * classic way    the way of an event without a ring: pending, ready, polled by a scan
  * poller         whoever polls the instance, with a wait entry on it: poll(2), epoll, io_uring,
  *                another instance, or what sends the signal of O_ASYNC
  * close hook     the ftrace callback on locks_remove_file(), which __fput() calls, or on __fput()
@@ -67,6 +73,13 @@
  *                              |
  *                          put.c        copies it to user memory                mtx
  *
+ * If the instance has a ring, publish.c puts the event into it first, and the program takes it out
+ * there. An item that is level-triggered goes on to pending.c all the same, because a scan must
+ * poll its file. An edge-triggered or one-shot item ends in the ring. If somebody sleeps,
+ * EVPOLL_NEWS takes the place of that item on the way to ready.c. On the reader's side, harvest.c
+ * takes events out of the ring that are on no list. What the ring cannot tell goes the classic way
+ * alone.
+ *
  * The left branch runs in the wake callback itself, so the queue lock is held there up to ready.c.
  * So does the middle branch for an event in process context that completes coalesce_events. For one
  * in an interrupt NAPI runs it, and else the timer. A callback and the timer move 64 items at most.
@@ -85,12 +98,13 @@
  * flush, so a reader that is awake never waits for NAPI or for a window.
  *
  * Around the path: device.c and ioctl.c are the file /dev/evpoll, ctl.c and ctlv.c change
- * registrations, uring.c does the same for io_uring, sigio.c sends signals, item.c makes and
- * removes items, watched.c finds the items of a file, close.c removes them when the file is closed,
- * nest.c bounds instances that watch instances, instance.c allocates and frees an instance,
- * limits.c counts watches, awake.c does EPOLLWAKEUP, stats.c and trace.h show what happens. main.c
- * loads the module, refuse.c takes its place on a kernel that lacks an option, and compat.h has the
- * differences between kernels. copy.h, extra.h and file.h are small helpers.
+ * registrations, uring.c does the same for io_uring, sigio.c sends signals, ring.c is the memory of
+ * the ring and gives items their slots, item.c makes and removes items, watched.c finds the items
+ * of a file, close.c removes them when the file is closed, nest.c bounds instances that watch
+ * instances, instance.c allocates and frees an instance, limits.c counts watches, awake.c does
+ * EPOLLWAKEUP, stats.c and trace.h show what happens. main.c loads the module, refuse.c takes its
+ * place on a kernel that lacks an option, and compat.h has the differences between kernels. copy.h,
+ * extra.h and file.h are small helpers.
  *
  * The arrows show the event, not the calls. The waker's side calls downwards, from callback.c to
  * ready.c. On the reader's side wait.c calls deliver.c, deliver.c calls scan.c and poll.c for each
@@ -119,10 +133,10 @@
  *     > evpoll.pollers.lock        the wait functions of pollers run under it, and that of sigio.c
  *                                  takes the locks of signals inside
  *
- * These do not nest in one another: tree_lock, a wait queue's lock, and f_lock or watchers_lock.
- * No spinlock is held where pollers.lock is taken. The users in limits.c and the list of instances
- * in stats.c have locks of their own, which stand alone. The buckets of the table in watched.c have
- * locks that are taken inside f_lock.
+ * These do not nest in one another: tree_lock, a wait queue's lock, and f_lock or watchers_lock. No
+ * spinlock is held where pollers.lock is taken. The users in limits.c and the list of instances in
+ * stats.c have locks of their own, which stand alone, as has the list of free slots. The buckets of
+ * the table in watched.c have locks that are taken inside f_lock.
  *
  * Lifetime
  * --------
@@ -152,10 +166,10 @@
  * the file is freed.
  *
  * evpoll_item_remove() follows the path of an event. It takes the item off the wait queues, so that
- * no wake callback runs any more; then off the pending and ready lists; then out of the table of
- * watched files and the tree. After that the memory may become another item at once. A lookup in
- * the table that began earlier may still read @watched and @file of that memory, because a lookup
- * holds f_lock of its own file only. The cache is SLAB_TYPESAFE_BY_RCU for this reason.
+ * no wake callback runs any more; then off the pending and ready lists; then its slot; then out of
+ * the table of watched files and the tree. After that the memory may become another item at once. A
+ * lookup in the table that began earlier may still read @watched and @file of that memory, because
+ * a lookup holds f_lock of its own file only. The cache is SLAB_TYPESAFE_BY_RCU for this reason.
  * evpoll_replaced in watched.c explains how the lookup notices.
  *
  * An instance is freed when its file, its items, the timer and the walks of nest.c have dropped
@@ -164,6 +178,9 @@
  * holds f_lock or watchers_lock and finds the item among the items of its file. NAPI runs in
  * softirq, which is a read section of RCU, and the memory of an instance is freed after a grace
  * period. So a NAPI poll may use the instance up to its end.
+ *
+ * The ring is freed with its instance, because a wake callback may publish as long as an item is
+ * left. A mapping of the ring has references on the pages, and on nothing else.
  *
  * An instance holds a reference on the module. So the module stays while a watched file of an
  * instance that was released is not closed yet.

@@ -15,6 +15,9 @@
  * preempted before that, other tasks would find nothing pending, and nobody would wake a waiter. If
  * only one waiter sleeps, several batches cause one wakeup: that waiter is off the queue, and
  * flushes before it sleeps again.
+ *
+ * EVPOLL_NEWS is like one more pending item, but nothing moves: the event is in the ring already, and
+ * the flush only wakes.
  */
 #include "flush.h"
 #include "ready.h"

@@ -44,9 +44,10 @@ static inline void evpoll_dequeue(struct evpoll_item *item)
 }
 
 /*
- * Is any item pending, or has the ring an event to wake for? A no is exact under waiters.lock for an item that was added before the lock
- * was taken. An item that is added later does not have to be seen: the context that adds it takes
- * waiters.lock later and looks for sleepers, or has NAPI or a window do that.
+ * Is any item pending, or has the ring an event to wake for? A no is exact under waiters.lock for
+ * an item that was added before the lock was taken. An item that is added later does not have to be
+ * seen: the context that adds it takes waiters.lock later and looks for sleepers, or has NAPI or a
+ * window do that.
  */
 static inline bool evpoll_is_pending(const struct evpoll *ep)
 {

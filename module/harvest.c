@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A call on an instance with a ring: it takes events of edge-triggered and one-shot items out of the
- * ring, because these are on no list. So a program can mix calls and its own harvests. H1 to H3 are
- * the steps in Documentation/ring.rst.
+ * A call on an instance with a ring: it takes events of edge-triggered and one-shot items out of
+ * the ring, because these are on no list. So a program can mix calls and its own harvests. H1 to H3
+ * are the steps in Documentation/ring.rst.
  *
  * Level-triggered items that the ring tells of are pending or ready, so the scan reports them with
  * all bits that hold. The harvest of a call only takes their entries away.
@@ -81,8 +81,8 @@ static struct epoll_event evpoll_slot_event(u32 state, u64 data)
 }
 
 /*
- * H3 for an entry that is claimed. The data is read before the exchange, because the kernel may change
- * it as soon as the slot is not listed.
+ * H3 for an entry that is claimed. The data is read before the exchange, because the kernel may
+ * change it as soon as the slot is not listed.
  */
 static struct epoll_event evpoll_slot_take(struct evpoll_ring_slot *slot)
 {
@@ -120,10 +120,11 @@ static void evpoll_sink_unput(struct evpoll_sink *sink)
 /*
  * Writes the event before it takes it, so that a bad buffer loses nothing. If the event has changed
  * until it is taken, it is written once more. If that fails, the program has unmapped its buffer
- * meanwhile, and has the first one. Returns 1 if an event was written, 0 if not, -EFAULT if the buffer
- * is bad.
+ * meanwhile, and has the first one. Returns 1 if an event was written, 0 if not, -EFAULT if the
+ * buffer is bad.
  */
-static int evpoll_harvest_one(struct evpoll_ring *ring, struct evpoll_sink *sink, int head, u32 offset)
+static int evpoll_harvest_one(struct evpoll_ring *ring, struct evpoll_sink *sink, int head,
+			      u32 offset)
 {
 	struct evpoll_ring_slot *slot = evpoll_ring_slot_at(ring, offset);
 	struct epoll_event seen = {}, event = {};

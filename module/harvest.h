@@ -10,8 +10,8 @@
 struct iov_iter;
 
 /*
- * Takes events of items that are on no list, up to @max, as evpoll_deliver() does. Returns how many,
- * and sets @fault if one could not be written; it stays in the ring. Caller holds the mutex.
+ * Takes events of items that are on no list, up to @max, as evpoll_deliver() does. Returns how
+ * many, and sets @fault if one could not be written; it stays in the ring. Caller holds the mutex.
  */
 int evpoll_harvest(struct evpoll *ep, struct epoll_event __user *to, struct iov_iter *iter, int max,
 		   bool *fault);
@@ -23,8 +23,8 @@ bool evpoll_ring_has_event(const struct evpoll_ring *ring);
 void evpoll_ring_clear_more(struct evpoll *ep);
 
 /*
- * Counts the entries that were harvested since the last count, and returns how many. Caller holds the
- * mutex.
+ * Counts the entries that were harvested since the last count, and returns how many. Caller holds
+ * the mutex.
  */
 u32 evpoll_ring_count(struct evpoll *ep);
 

@@ -102,7 +102,9 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
 	evpoll_have_flushed(ep, window_ns, wakeup);
 }
 
-/* The same, for an event in the ring whose item is on no list: EVPOLL_NEWS is like a pending item. */
+/*
+ * The same, for an event in the ring whose item is on no list: EVPOLL_NEWS is like a pending item.
+ */
 void evpoll_queue_news(struct evpoll *ep, __poll_t uring, enum evpoll_wakeup wakeup)
 {
 	u64 window_ns;

@@ -35,8 +35,9 @@ static bool evpoll_can_publish(const struct evpoll_item *item, __poll_t events, 
 }
 
 /*
- * P3, P4: gives the slot an entry, or returns false if the index is full. Interrupts are off, because
- * from the reservation of the entry to its store, the entries of other CPUs behind it are hidden.
+ * P3, P4: gives the slot an entry, or returns false if the index is full. Interrupts are off,
+ * because from the reservation of the entry to its store, the entries of other CPUs behind it are
+ * hidden.
  */
 static bool evpoll_list_slot(struct evpoll_ring *ring, unsigned long slot, u32 bits)
 {
@@ -63,7 +64,8 @@ static bool evpoll_list_slot(struct evpoll_ring *ring, unsigned long slot, u32 b
 }
 
 /* Puts @bits into the slot. */
-static enum evpoll_published evpoll_fill_slot(struct evpoll_ring *ring, unsigned long slot, u32 bits)
+static enum evpoll_published evpoll_fill_slot(struct evpoll_ring *ring, unsigned long slot,
+					      u32 bits)
 {
 	atomic_t *state = evpoll_slot_state(ring, slot);
 
@@ -114,7 +116,9 @@ enum evpoll_published evpoll_publish(struct evpoll_item *item, __poll_t *events,
 		return EVPOLL_DROPPED;
 	if (!slot)
 		return EVPOLL_UNPUBLISHED;
-	/* Read again after the slot, because a MOD may have shown it just now, see evpoll_slot(). */
+	/*
+	 * Read again after the slot, because a MOD may have shown it just now, see evpoll_slot().
+	 */
 	*events = READ_ONCE(item->events);
 	if (!evpoll_can_publish(item, *events, what))
 		return EVPOLL_UNPUBLISHED;

@@ -21,8 +21,8 @@ enum evpoll_published {
 
 /*
  * Runs in any context but NMI, under the lock of the watched file's wait queue. @events: the item's
- * mask; this may replace it with the mask of a MOD that has just ended. @what: what the waker told. If
- * the item is level-triggered, the caller queues it in any case.
+ * mask; this may replace it with the mask of a MOD that has just ended. @what: what the waker told.
+ * If the item is level-triggered, the caller queues it in any case.
  */
 enum evpoll_published evpoll_publish(struct evpoll_item *item, __poll_t *events, __poll_t what);
 

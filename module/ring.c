@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ready ring: memory that an instance shares with a program. A wake callback publishes events in
- * it (publish.c), and the program takes them out without a system call. Calls do so as well
+ * The ready ring: memory that an instance shares with a program. A wake callback publishes events
+ * in it (publish.c), and the program takes them out without a system call. Calls do so as well
  * (harvest.c).
  *
  * The memory is mapped into the kernel as well, so any context may use it. Whatever the program
- * writes there, the kernel keeps the list of free slots and the position of the next entry in its own
- * memory, and checks what it reads.
+ * writes there, the kernel keeps the list of free slots and the position of the next entry in its
+ * own memory, and checks what it reads.
  */
 #include <linux/anon_inodes.h>
 #include <linux/bitops.h>
@@ -24,7 +24,9 @@
 #include "poll.h"
 #include "ring.h"
 
-/* Flags and head have a cache line each, because the kernel writes one and the program the other. */
+/*
+ * Flags and head have a cache line each, because the kernel writes one and the program the other.
+ */
 #define EVPOLL_RING_FLAGS_OFFSET 0
 #define EVPOLL_RING_HEAD_OFFSET 64
 #define EVPOLL_RING_INDEX_OFFSET 128
@@ -154,9 +156,10 @@ void evpoll_ring_end(struct evpoll *ep)
 }
 
 /*
- * The mapping gets a file of its own in place of the instance. So the last close of the instance ends
- * it, as with epoll, although the memory is still mapped. The mapping has references on the pages,
- * and needs neither the ring nor the module. So the operations of that file are not the module's.
+ * The mapping gets a file of its own in place of the instance. So the last close of the instance
+ * ends it, as with epoll, although the memory is still mapped. The mapping has references on the
+ * pages, and needs neither the ring nor the module. So the operations of that file are not the
+ * module's.
  */
 int evpoll_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -198,7 +201,9 @@ static int evpoll_slot_search(struct evpoll_ring *ring)
 		if (nr < 0)
 			return nr;
 		ring->next = (nr + 1) & ring->mask;
-		/* Acquire order pairs with the exchange in H3, which follows the read of the data. */
+		/*
+		 * Acquire order pairs with the exchange in H3, which follows the read of the data.
+		 */
 		if (!(atomic_read_acquire(evpoll_slot_state(ring, nr + 1)) & EVPOLL_RING_LISTED))
 			return nr;
 		ida_free(&ring->used, nr);
@@ -207,9 +212,10 @@ static int evpoll_slot_search(struct evpoll_ring *ring)
 }
 
 /*
- * May events of the item go into the ring? EPOLLEXCLUSIVE: the wake callback must say at once whether
- * it woke a waiter, and a harvest cannot rotate. An instance tells its pollers that it may have an
- * event, and only a poll knows. EPOLLWAKEUP and a second wait entry: see evpoll_can_publish().
+ * May events of the item go into the ring? EPOLLEXCLUSIVE: the wake callback must say at once
+ * whether it woke a waiter, and a harvest cannot rotate. An instance tells its pollers that it may
+ * have an event, and only a poll knows. EPOLLWAKEUP and a second wait entry: see
+ * evpoll_can_publish().
  */
 static bool evpoll_slot_is_useful(const struct evpoll_item *item)
 {
@@ -217,9 +223,9 @@ static bool evpoll_slot_is_useful(const struct evpoll_item *item)
 }
 
 /*
- * If a harvester may be reading the old data of a slot, the item gets another one. The old one is free
- * then, and stays unused until that harvest. Without memory, or without a free slot, the events of
- * the item go the classic way.
+ * If a harvester may be reading the old data of a slot, the item gets another one. The old one is
+ * free then, and stays unused until that harvest. Without memory, or without a free slot, the
+ * events of the item go the classic way.
  */
 void evpoll_slot_show(struct evpoll_item *item, unsigned long slot, u64 old_data)
 {

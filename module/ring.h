@@ -69,9 +69,9 @@ int evpoll_mmap(struct file *file, struct vm_area_struct *vma);
 void evpoll_ring_end(struct evpoll *ep);
 
 /*
- * ADD and MOD, when all else is done: gives the item a slot, if it may have one and one is free. From
- * here on wake callbacks publish. @slot: the one that MOD has hidden, or 0. @old_data: the item's data
- * before MOD. Caller holds the mutex.
+ * ADD and MOD, when all else is done: gives the item a slot, if it may have one and one is free.
+ * From here on wake callbacks publish. @slot: the one that MOD has hidden, or 0. @old_data: the
+ * item's data before MOD. Caller holds the mutex.
  */
 void evpoll_slot_show(struct evpoll_item *item, unsigned long slot, u64 old_data);
 

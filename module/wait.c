@@ -65,8 +65,8 @@ static bool evpoll_may_deliver(struct evpoll *ep)
 
 /*
  * Are @need items ready? For 1, any item does. An event may be in the ring, and the waiter looks
- * there itself, because the answer may change with each harvest. Above that, only items with an event that no reader
- * has got yet count. Caller holds waiters.lock.
+ * there itself, because the answer may change with each harvest. Above that, only items with an
+ * event that no reader has got yet count. Caller holds waiters.lock.
  */
 static bool evpoll_has_enough(struct evpoll *ep, int need)
 {

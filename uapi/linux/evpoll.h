@@ -349,9 +349,9 @@ struct evpoll_ring_slot {
 };
 
 /*
- * An entry of the index is 0, or the offset of a slot and the lap of its position: 1 in even rounds of
- * the index, 2 in odd ones. Offsets of slots are multiples of 16. An entry with another lap is one
- * that a harvester of the last round has not cleared yet.
+ * An entry of the index is 0, or the offset of a slot and the lap of its position: 1 in even rounds
+ * of the index, 2 in odd ones. Offsets of slots are multiples of 16. An entry with another lap is
+ * one that a harvester of the last round has not cleared yet.
  */
 #define EVPOLL_RING_LAP(pos, slots)	((pos) & (slots) ? 2U : 1U)
 
