@@ -103,8 +103,8 @@ static __always_inline bool evpoll_hand_over(struct evpoll_item *item, __poll_t 
 		return evpoll_wake_at_once(item, queued, uring, wakeup) &&
 		       evpoll_takes_exclusive(events, what);
 	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED) {
-		/* P5. The lock that is taken next is not enough for the check of the pollers. */
 		if (listed)
+			/* P5: the lock that is taken next does not order the check of the pollers. */
 			smp_mb();
 		evpoll_wake_at_once(item, queued, uring, wakeup);
 	} else if (queued) {

@@ -16,8 +16,8 @@
  * only one waiter sleeps, several batches cause one wakeup: that waiter is off the queue, and
  * flushes before it sleeps again.
  *
- * EVPOLL_NEWS is like one more pending item, but nothing moves: the event is in the ring already, and
- * the flush only wakes.
+ * EVPOLL_NEWS is like one more pending item, but nothing moves: the event is in the ring already,
+ * and the flush only wakes.
  */
 #include "flush.h"
 #include "ready.h"

@@ -48,13 +48,12 @@ static u32 evpoll_ring_entries(const struct evpoll_ring *ring)
 	return min(n, ring->mask + 1);
 }
 
-/*
- * H1: the entry at the head, or 0 if there is none. Acquire order pairs with smp_store_release() in
- * evpoll_list_slot().
- */
+/* H1: the offset in the entry at this position, or 0 if there is none. */
 static u32 evpoll_ring_look(const struct evpoll_ring *ring, u32 pos)
 {
-	u32 entry = smp_load_acquire(evpoll_ring_entry(ring, pos)), lap = evpoll_ring_lap(ring, pos);
+	u32 lap = evpoll_ring_lap(ring, pos);
+	/* Pairs with smp_store_release() in evpoll_list_slot(). */
+	u32 entry = smp_load_acquire(evpoll_ring_entry(ring, pos));
 
 	return entry & lap ? entry - lap : 0;
 }

@@ -117,6 +117,7 @@ void evpoll_queue_news(struct evpoll *ep, __poll_t uring, enum evpoll_wakeup wak
 	 * nobody is there, the program sees the entry when it looks.
 	 */
 	smp_mb__after_atomic();
+	/* The full barrier above. */
 	if (!waitqueue_active(&ep->waiters) && !waitqueue_active(&ep->pollers))
 		return;
 	if (uring)

@@ -15,10 +15,10 @@
 
 /*
  * Bits that hold when a waker tells of them. Some wakers pass others as a hint only: sockets pass
- * EPOLLPRI and EPOLLRDBAND with all data, and drivers EPOLLERR and EPOLLHUP with all that may have
- * ended a wait.
+ * EPOLLPRI, EPOLLRDBAND and EPOLLWRBAND with all data, and drivers EPOLLERR and EPOLLHUP with all
+ * that may have ended a wait.
  */
-#define EVPOLL_TRUE_BITS (EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM | EPOLLWRBAND)
+#define EVPOLL_TRUE_BITS (EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM)
 
 /*
  * May the event go into the ring? An item with more than one wait entry may have two wake callbacks
@@ -55,6 +55,7 @@ static bool evpoll_list_slot(struct evpoll_ring *ring, unsigned long slot, u32 b
 			return false;
 		}
 	} while (!atomic64_try_cmpxchg(&ring->tail, &pos, pos + 1));
+	/* The full barrier of the exchange is that of P1. */
 	atomic_or(bits | EVPOLL_RING_LISTED, evpoll_slot_state(ring, slot));
 	/* Pairs with the acquire order in H1, for the state and for the data of the slot. */
 	smp_store_release(entry, ((void *)&ring->slots[slot - 1] - ring->map) |
@@ -69,15 +70,15 @@ static enum evpoll_published evpoll_fill_slot(struct evpoll_ring *ring, unsigned
 {
 	atomic_t *state = evpoll_slot_state(ring, slot);
 
-	/*
-	 * P1. Orders what the waker did to the file before the bits: whoever sees the bits sees
-	 * that too, as H3 and evpoll_slot_clear() are full barriers.
-	 */
-	smp_mb__before_atomic();
 	/* Only a wake callback lists the slot, so it stays as it is if it is not listed. */
 	if (atomic_read(state) & EVPOLL_RING_LISTED) {
-		/* P2: if the slot is listed now, the harvest to come sees the bits. */
+		/*
+		 * P1. Orders what the waker did to the file before the bits: whoever sees the bits
+		 * sees that too, as H3 and evpoll_slot_clear() are full barriers.
+		 */
+		smp_mb__before_atomic();
 		atomic_or(bits, state);
+		/* P2. If the slot is listed still, the harvest to come sees the bits. */
 		smp_mb__after_atomic();
 		if (atomic_read(state) & EVPOLL_RING_LISTED)
 			return EVPOLL_JOINED;

@@ -171,7 +171,7 @@ int evpoll_mmap(struct file *file, struct vm_area_struct *vma)
 	int error;
 
 	if (!ring)
-		return -ENXIO;
+		return -ENODEV;
 	if ((vma->vm_flags & (flags | VM_EXEC)) != flags || vma->vm_pgoff ||
 	    vma_pages(vma) != ring->nr_pages)
 		return -EINVAL;

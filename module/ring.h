@@ -90,6 +90,7 @@ unsigned long evpoll_slot_hide(struct evpoll_item *item);
  */
 static inline unsigned long evpoll_slot(const struct evpoll_item *item)
 {
+	/* See above. */
 	return smp_load_acquire(&item->state) >> EVPOLL_SLOT_SHIFT;
 }
 

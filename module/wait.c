@@ -129,11 +129,11 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 		/* As epoll does, because the task that slept least has the warmest caches. */
 		__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
 	__set_current_state(TASK_INTERRUPTIBLE);
-	/*
-	 * W3. A wake callback puts entries into the ring without the lock, so this looks once more.
-	 * Pairs with the barrier in evpoll_queue_news().
-	 */
 	if (ep->ring)
+		/*
+		 * W3. A wake callback puts entries into the ring without the lock, so this looks
+		 * once more. Pairs with the barrier in evpoll_queue_news().
+		 */
 		smp_mb();
 	if (evpoll_ring_has_entry(ep)) {
 		__remove_wait_queue(&ep->waiters, &waiter.wait);

@@ -405,7 +405,8 @@ TEST_F(ring, stats_of_an_older_program)
 
 	EXPECT_EQ(0, ioctl(self->ep, _IOC(_IOC_READ, EVPOLL_IOC_MAGIC, 4, old), &stats));
 	EXPECT_EQ(17, stats.published);
-	EXPECT_ERRNO(EINVAL, ioctl(self->ep, _IOC(_IOC_READ, EVPOLL_IOC_MAGIC, 4, old - 8), &stats));
+	EXPECT_ERRNO(EINVAL, ioctl(self->ep, _IOC(_IOC_READ, EVPOLL_IOC_MAGIC, 4, old - 8),
+				   &stats));
 }
 
 TEST_HARNESS_MAIN

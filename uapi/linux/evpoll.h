@@ -311,7 +311,7 @@ struct evpoll_uring_epoll_ctl {
  *   much memory, and this would exceed fs.evpoll.max_user_watches
  * * ENOMEM: there is not enough memory
  *
- * Errors of mmap(2): ENXIO, the instance has no ring; EINVAL, the length, the offset, the flags or
+ * Errors of mmap(2): ENODEV, the instance has no ring; EINVAL, the length, the offset, the flags or
  * the protection are not those above; EACCES, the instance was not opened with O_RDWR.
  */
 struct evpoll_ring_setup {
