@@ -3,17 +3,18 @@
  * DOC: the ready ring of an instance
  *
  * A ring delivers events without a system call: evpoll's wake callback puts them into memory that
- * the program shares, and the program takes them out. All functions are in this header, so a program
- * can use it without libevpoll.
+ * the program shares, and the program takes them out. All functions are in this header, so a
+ * program can use it without libevpoll.
  *
- * Documentation/ring.rst has the protocol. H1, H2 and H3 below are its steps.
+ * Several threads may use one ring at the same time, and so may processes that inherited the
+ * mapping by fork(2).
  *
- * Several threads may wait on one ring and harvest it at the same time.
+ * Documentation/libevpoll.rst shows how to use a ring. Documentation/ring.rst has the protocol: H1,
+ * H2, H3 and P4 below are its steps.
  */
 #ifndef EVPOLL_RING_H
 #define EVPOLL_RING_H
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -36,35 +37,45 @@ extern "C" {
 
 /**
  * struct evpoll_ring - a ring that the program has mapped
- * @map: the mapping
- * @head: position of the next harvest; shared
- * @flags: EVPOLL_RING_MORE; shared, written by the kernel
- * @index: the entries; shared
- * @mask: number of entries - 1
- * @turns: harvests that found events and EVPOLL_RING_MORE since the last call. Several threads may
- *	write it, and its value is an estimate then
+ * @head: position of the next harvest; in the mapping
+ * @index: the entries; in the mapping
+ * @map: the mapping. A slot is at an offset from here
+ * @flags: EVPOLL_RING_MORE; in the mapping, written by the kernel
+ * @mask: @slots - 1
+ * @slots: number of slots, and of entries
+ * @turns: harvests that found events and EVPOLL_RING_MORE since the last call. An estimate, if
+ *	several threads harvest
  * @ep: the instance
  * @size: length of the mapping, in bytes
- * @spin_ns: how long evpoll_ring_wait() looks at an empty ring before it sleeps, in ns. 0 after
- *	evpoll_ring_create(); the program may set it at any time before a wait
+ * @spin_ns: how long evpoll_ring_wait() watches an empty ring before it sleeps, in ns.
+ *	evpoll_ring_create() sets it to 0. The program may change it while no thread waits
  */
 struct evpoll_ring {
-	char *map;
 	uint32_t *head;
-	uint32_t *flags;
 	uint32_t *index;
+	char *map;
+	const uint32_t *flags;
 	uint32_t mask;
+	uint32_t slots;
 	uint32_t turns;
 	int ep;
 	size_t size;
 	uint64_t spin_ns;
 };
 
+/* Not inlined, so that the functions that call it save no registers for it */
+#define EVPOLL_RING_NOINLINE __attribute__((noinline, unused))
+/* The same, for what makes a system call anyway */
+#define EVPOLL_RING_COLD __attribute__((noinline, unused, cold))
+
 /**
  * evpoll_ring_create() - give an instance a ring, and map it
  * @ring: receives what the other functions need
  * @ep: the instance, which has no registration yet
  * @slots: number of registrations that can use the ring: a power of two
+ *
+ * If mmap(2) fails, the instance has a ring that is not mapped. It works, but all events come by
+ * calls.
  *
  * Source: EVPOLL_IOC_RING.
  * Return: 0, or -1 with errno. Errors: see &struct evpoll_ring_setup, and those of mmap(2).
@@ -87,6 +98,7 @@ static inline int evpoll_ring_create(struct evpoll_ring *ring, int ep, unsigned 
 	ring->flags = (uint32_t *)(ring->map + setup.flags_offset);
 	ring->index = (uint32_t *)(ring->map + setup.index_offset);
 	ring->mask = slots - 1;
+	ring->slots = slots;
 	ring->ep = ep;
 	ring->size = setup.size;
 	return 0;
@@ -103,51 +115,149 @@ static inline void evpoll_ring_close(struct evpoll_ring *ring)
 	munmap(ring->map, ring->size);
 }
 
-/*
- * H1: how many of the @max entries from @entry on have this lap? The first has. They are different
- * slots. Acquire order pairs with the release in P4 of the kernel.
- */
-static inline unsigned int evpoll_ring_run(const uint32_t *entry, unsigned int max, uint32_t lap)
+static inline uint32_t evpoll_ring_load(const uint32_t *word)
 {
-	unsigned int n = 1;
-
-	while (n + 4 <= max && (__atomic_load_n(&entry[n], __ATOMIC_ACQUIRE) & lap) &&
-	       (__atomic_load_n(&entry[n + 1], __ATOMIC_ACQUIRE) & lap) &&
-	       (__atomic_load_n(&entry[n + 2], __ATOMIC_ACQUIRE) & lap) &&
-	       (__atomic_load_n(&entry[n + 3], __ATOMIC_ACQUIRE) & lap))
-		n += 4;
-	while (n < max && (__atomic_load_n(&entry[n], __ATOMIC_ACQUIRE) & lap))
-		n++;
-	return n;
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 /*
- * H3: takes the events of @n entries that this thread has claimed. @base: the mapping, minus the lap
- * of the entries. Returns how many had events.
+ * The position of the next harvest. Acquire order pairs with the release in evpoll_ring_claim(): an
+ * entry that is read afterwards is not older than what earlier harvesters saw there.
  */
-static inline int evpoll_ring_take(char *base, uint32_t *entry, unsigned int n,
-				   struct epoll_event *events)
+static inline uint32_t evpoll_ring_head(const struct evpoll_ring *ring)
 {
-	struct epoll_event *to = events;
-	const uint32_t *end = entry + n;
-	struct evpoll_ring_slot *slot;
+	return __atomic_load_n(ring->head, __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t *evpoll_ring_at(const struct evpoll_ring *ring, uint32_t pos)
+{
+	return &ring->index[pos & ring->mask];
+}
+
+/*
+ * H1: does the entry that was found at a position belong there? If not, it is 0, or a harvester has
+ * claimed it one round ago and not cleared it yet. EVPOLL_RING_LAP() is bit 0 in even rounds, and
+ * bit 1 in odd ones.
+ */
+static inline int evpoll_ring_is_new(const struct evpoll_ring *ring, uint32_t pos, uint32_t entry)
+{
+	return entry >> ((pos & ring->slots) != 0) & 1;
+}
+
+/* Does the kernel say that a call brings more? */
+static inline int evpoll_ring_more(const struct evpoll_ring *ring)
+{
+	return (evpoll_ring_load(ring->flags) & EVPOLL_RING_MORE) != 0;
+}
+
+/* H2: claims @n entries from @head on, unless another harvester was first. */
+static inline int evpoll_ring_claim(struct evpoll_ring *ring, uint32_t head, uint32_t n)
+{
+	return __atomic_compare_exchange_n(ring->head, &head, head + n, 0, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/*
+ * H3: takes the event of the slot at @map + @offset, whose entry @at this thread has claimed.
+ * Returns where the next event goes: to the same place if this one was empty, because its
+ * registration was removed or changed.
+ */
+static inline struct epoll_event *evpoll_ring_take(char *map, uint32_t offset, uint32_t *at,
+						   struct epoll_event *to)
+{
+	struct evpoll_ring_slot *slot = (struct evpoll_ring_slot *)(map + offset);
+	uint32_t events;
+
+	/*
+	 * Release order, because a call that is about to sleep reads the entry, and then the head.
+	 * If it finds 0 here, it must see that the head has moved.
+	 */
+	__atomic_store_n(at, 0, __ATOMIC_RELEASE);
+	/*
+	 * The data first: the kernel may change it as soon as the exchange clears
+	 * EVPOLL_RING_LISTED. The exchange pairs with the kernel's read of that bit.
+	 */
+	to->data.u64 = slot->data;
+	events = __atomic_exchange_n(&slot->state, 0, __ATOMIC_SEQ_CST) & EVPOLL_RING_EVENTS;
+	to->events = events;
+	return events ? to + 1 : to;
+}
+
+/*
+ * H3 for the entries from @at up to @end. @map: the mapping, minus the lap of the entries. A
+ * function of its own, because gcc then makes a loop of 14 instructions. Inlined it has 15.
+ */
+static EVPOLL_RING_NOINLINE struct epoll_event *evpoll_ring_take_run(char *map, uint32_t *at,
+								     const uint32_t *end,
+								     struct epoll_event *to)
+{
+	do {
+		/* Acquire order pairs with the release in P4. */
+		to = evpoll_ring_take(map, __atomic_load_n(at, __ATOMIC_ACQUIRE), at, to);
+	} while (++at != end);
+	return to;
+}
+
+/* Do the four entries from @at on have this lap? */
+static inline int evpoll_ring_four(const uint32_t *at, uint32_t lap)
+{
+	return (evpoll_ring_load(at) & lap) && (evpoll_ring_load(at + 1) & lap) &&
+	       (evpoll_ring_load(at + 2) & lap) && (evpoll_ring_load(at + 3) & lap);
+}
+
+/*
+ * H1: how many entries have this lap, from @begin up to the first that has not, or up to @end? No
+ * slot is there twice, because it comes into the index again only after H3 took its state.
+ */
+static inline uint32_t evpoll_ring_run(const uint32_t *begin, const uint32_t *end, uint32_t lap)
+{
+	const uint32_t *at = begin;
+
+	while (at + 8 <= end && evpoll_ring_four(at, lap) && evpoll_ring_four(at + 4, lap))
+		at += 8;
+	while (at != end && (evpoll_ring_load(at) & lap))
+		at++;
+	return at - begin;
+}
+
+/* Harvests any number of events. */
+static EVPOLL_RING_NOINLINE int evpoll_ring_harvest_run(struct evpoll_ring *ring,
+							struct epoll_event *events, int maxevents)
+{
+	uint32_t head, lap, room, n;
+	uint32_t *at;
+	int got;
 
 	do {
-		slot = (struct evpoll_ring_slot *)(base + __atomic_load_n(entry, __ATOMIC_RELAXED));
-		/* Release order: whoever sees 0 sees the new head. The kernel checks for sleepers so. */
-		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
-		/*
-		 * Before the exchange, because the kernel may change the data as soon as
-		 * EVPOLL_RING_LISTED is clear. Pairs with the kernel's read of that bit.
-		 */
-		to->data.u64 = __atomic_load_n(&slot->data, __ATOMIC_RELAXED);
-		to->events = __atomic_exchange_n(&slot->state, 0, __ATOMIC_SEQ_CST) &
-			     EVPOLL_RING_EVENTS;
-		/* Without events the registration was removed or changed meanwhile. */
-		if (to->events)
-			to++;
-	} while (++entry != end);
-	return to - events;
+		head = evpoll_ring_head(ring);
+		lap = EVPOLL_RING_LAP(head, ring->slots);
+		/* Up to the end of the index. The next harvest begins at its first entry. */
+		room = ring->slots - (head & ring->mask);
+		if (room > (uint32_t)maxevents)
+			room = maxevents;
+		at = evpoll_ring_at(ring, head);
+		n = evpoll_ring_run(at, at + room, lap);
+		if (!n)
+			return 0;
+		got = 0;
+		if (evpoll_ring_claim(ring, head, n))
+			got = evpoll_ring_take_run(ring->map - lap, at, at + n, events) - events;
+	} while (!got);
+	return got;
+}
+
+/*
+ * Harvests the event of @entry, which is new at position @head and was read from @at. Returns 0 if
+ * it is not the only one, or has no event. Without a branch for the end of the index, this may look
+ * at the word behind it, which is in the mapping too. That word only decides who harvests @entry:
+ * this function or evpoll_ring_harvest_run().
+ */
+static inline int evpoll_ring_harvest_one(struct evpoll_ring *ring, uint32_t head, uint32_t *at,
+					  uint32_t entry, struct epoll_event *events)
+{
+	/* Without the lap, @entry is the offset of the slot. */
+	return !evpoll_ring_load(at + 1) && evpoll_ring_claim(ring, head, 1) &&
+	       evpoll_ring_take(ring->map, entry & ~3U, at, events) != events;
 }
 
 /**
@@ -167,76 +277,125 @@ static inline int evpoll_ring_take(char *base, uint32_t *entry, unsigned int n,
 static inline int evpoll_ring_harvest(struct evpoll_ring *ring, struct epoll_event *events,
 				      int maxevents)
 {
-	uint32_t head = __atomic_load_n(ring->head, __ATOMIC_RELAXED);
-	unsigned int n, room;
-	uint32_t *entry, lap;
-	int got;
+	uint32_t head = evpoll_ring_head(ring);
+	uint32_t *at = evpoll_ring_at(ring, head);
+	/* Acquire order pairs with the release in P4. */
+	uint32_t entry = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 
-	for (;;) {
-		entry = &ring->index[head & ring->mask];
-		lap = EVPOLL_RING_LAP(head, ring->mask + 1);
-		if (!(__atomic_load_n(entry, __ATOMIC_ACQUIRE) & lap))
-			return 0;
-		/* Up to the end of the index. The next run begins at its first entry. */
-		room = ring->mask + 1 - (head & ring->mask);
-		n = evpoll_ring_run(entry, room < (unsigned int)maxevents ?
-					   room : (unsigned int)maxevents, lap);
-		/* H2. On failure, @head is the new value. */
-		if (!__atomic_compare_exchange_n(ring->head, &head, head + n, 0, __ATOMIC_ACQ_REL,
-						 __ATOMIC_RELAXED))
-			continue;
-		got = evpoll_ring_take(ring->map - lap, entry, n, events);
-		if (got)
-			return got;
-		/* All of them were removed or changed: look for others. */
-		head += n;
-	}
+	if (!evpoll_ring_is_new(ring, head, entry))
+		return 0;
+	if (evpoll_ring_harvest_one(ring, head, at, entry, events))
+		return 1;
+	return evpoll_ring_harvest_run(ring, events, maxevents);
 }
 
-/* The call: polls the files that the ring cannot tell of, or sleeps. @timeout: in ms */
-static inline int evpoll_ring_call(struct evpoll_ring *ring, struct epoll_event *events,
-				   int maxevents, int timeout)
+/* The call: polls the files that the ring cannot tell of, or sleeps. @ns: < 0 sets no limit */
+static EVPOLL_RING_COLD int evpoll_ring_call(struct evpoll_ring *ring, struct epoll_event *events,
+					     int maxevents, int64_t ns)
 {
-	struct __kernel_timespec ts = { timeout / 1000, timeout % 1000 * 1000000LL };
+	struct __kernel_timespec ts;
 	struct evpoll_wait wait;
 
+	ts.tv_sec = ns / 1000000000;
+	ts.tv_nsec = ns % 1000000000;
 	memset(&wait, 0, sizeof(wait));
 	wait.events = (uintptr_t)events;
 	wait.maxevents = maxevents;
-	wait.timeout = timeout < 0 ? 0 : (uintptr_t)&ts;
-	ring->turns = 0;
+	wait.timeout = ns < 0 ? 0 : (uintptr_t)&ts;
+	__atomic_store_n(&ring->turns, 0, __ATOMIC_RELAXED);
 	return ioctl(ring->ep, EVPOLL_IOC_WAIT, &wait);
 }
 
-/* Is there something to harvest, or for a call to bring? */
-static inline int evpoll_ring_has_event(const struct evpoll_ring *ring)
+/* A hint for the processor: the thread waits for another one. */
+static inline void evpoll_ring_relax(void)
 {
-	uint32_t head = __atomic_load_n(ring->head, __ATOMIC_RELAXED);
-	uint32_t entry = __atomic_load_n(&ring->index[head & ring->mask], __ATOMIC_RELAXED);
-
-	return (entry & EVPOLL_RING_LAP(head, ring->mask + 1)) ||
-	       (__atomic_load_n(ring->flags, __ATOMIC_RELAXED) & EVPOLL_RING_MORE);
+#if defined(__aarch64__)
+	__asm__ __volatile__("yield");
+#elif defined(__has_builtin)
+#if __has_builtin(__builtin_ia32_pause)
+	__builtin_ia32_pause();
+#endif
+#endif
 }
 
-/* Looks at the ring for up to @ring->spin_ns. Returns whether something came. */
-static inline int evpoll_ring_spin(const struct evpoll_ring *ring)
+/* Is there something to harvest, or for a call to bring? */
+static inline int evpoll_ring_has_news(const struct evpoll_ring *ring)
+{
+	uint32_t head = evpoll_ring_head(ring);
+
+	return evpoll_ring_is_new(ring, head, evpoll_ring_load(evpoll_ring_at(ring, head))) ||
+	       evpoll_ring_more(ring);
+}
+
+/* Watches the ring until something is there, for up to @ns. Returns how long it took, in ns. */
+static inline int64_t evpoll_ring_spin(const struct evpoll_ring *ring, int64_t ns)
 {
 	struct timespec begin, now;
-	int i;
+	int64_t spent;
+	int left;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do {
-		for (i = 0; i < 64; i++) {
-			if (evpoll_ring_has_event(ring))
-				return 1;
-#if defined(__i386__) || defined(__x86_64__)
-			__builtin_ia32_pause();
-#endif
-		}
+		/* Reading the clock takes longer than looking at the ring. */
+		for (left = 16; left && !evpoll_ring_has_news(ring); left--)
+			evpoll_ring_relax();
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((uint64_t)(now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec <
-		 ring->spin_ns);
-	return 0;
+		spent = (now.tv_sec - begin.tv_sec) * INT64_C(1000000000) +
+			(now.tv_nsec - begin.tv_nsec);
+	} while (!left && spent < ns);
+	return spent;
+}
+
+/* A harvest found events. Counts it if a call brings more. */
+static inline void evpoll_ring_turn(struct evpoll_ring *ring)
+{
+	if (evpoll_ring_more(ring))
+		__atomic_store_n(&ring->turns, evpoll_ring_load(&ring->turns) + 1,
+				 __ATOMIC_RELAXED);
+}
+
+/* The ring is empty: watches it for @spin_ns, then calls. */
+static EVPOLL_RING_COLD int evpoll_ring_sleep(struct evpoll_ring *ring, struct epoll_event *events,
+					      int maxevents, int timeout)
+{
+	int64_t ns = timeout * INT64_C(1000000);
+	int64_t spin = timeout > 0 ? ns : INT64_MAX;
+	int n;
+
+	if (timeout && ring->spin_ns) {
+		if (ring->spin_ns < (uint64_t)spin)
+			spin = ring->spin_ns;
+		spin = evpoll_ring_spin(ring, spin);
+		n = evpoll_ring_harvest(ring, events, maxevents);
+		if (n) {
+			evpoll_ring_turn(ring);
+			return n;
+		}
+		if (timeout > 0)
+			ns = ns > spin ? ns - spin : 0;
+	}
+	return evpoll_ring_call(ring, events, maxevents, ns);
+}
+
+/* The part of evpoll_ring_wait() that is not inlined */
+static EVPOLL_RING_NOINLINE int evpoll_ring_wait_slow(struct evpoll_ring *ring,
+						      struct epoll_event *events, int maxevents,
+						      int timeout)
+{
+	int n;
+
+	/* The call says what is wrong with @maxevents. */
+	if (maxevents <= 0 || evpoll_ring_load(&ring->turns) >= EVPOLL_RING_TURNS) {
+		n = evpoll_ring_call(ring, events, maxevents, 0);
+		if (n)
+			return n;
+	}
+	n = evpoll_ring_harvest_run(ring, events, maxevents);
+	if (n)
+		evpoll_ring_turn(ring);
+	else if (timeout || evpoll_ring_more(ring))
+		n = evpoll_ring_sleep(ring, events, maxevents, timeout);
+	return n;
 }
 
 /**
@@ -250,8 +409,9 @@ static inline int evpoll_ring_spin(const struct evpoll_ring *ring)
  * nothing; and after 16 harvests, if the kernel says that a call brings more. So a level-triggered
  * file that stays ready is reported again, at the latest by the call before this thread sleeps.
  *
- * Events of a harvest have the mask that evpoll_ring_harvest() describes. Those of a call have every
- * bit that holds. The function is no cancellation point.
+ * Events of a harvest have the mask that evpoll_ring_harvest() describes. Those of a call have
+ * every bit that holds. A registration is in the array once at most. The function is no
+ * cancellation point, and only a signal that comes during the call ends it.
  *
  * Source: epoll_wait(2).
  * Return: the number of events, 0 after the timeout, or -1. Errors: EINTR, EINVAL, EFAULT.
@@ -259,29 +419,24 @@ static inline int evpoll_ring_spin(const struct evpoll_ring *ring)
 static inline int evpoll_ring_wait(struct evpoll_ring *ring, struct epoll_event *events,
 				   int maxevents, int timeout)
 {
-	int n;
+	uint32_t head, entry, *at;
 
-	if (maxevents <= 0)
-		return evpoll_ring_call(ring, events, maxevents, timeout);
-	if (ring->turns >= EVPOLL_RING_TURNS) {
-		n = evpoll_ring_call(ring, events, maxevents, 0);
-		if (n)
-			return n;
+	if (maxevents > 0) {
+		head = evpoll_ring_head(ring);
+		at = evpoll_ring_at(ring, head);
+		/* Acquire order pairs with the release in P4. */
+		entry = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+		if (!entry) {
+			if (!(timeout | evpoll_ring_more(ring)))
+				return 0;
+		} else if (evpoll_ring_is_new(ring, head, entry) &&
+			   evpoll_ring_load(&ring->turns) < EVPOLL_RING_TURNS &&
+			   evpoll_ring_harvest_one(ring, head, at, entry, events)) {
+			evpoll_ring_turn(ring);
+			return 1;
+		}
 	}
-	n = evpoll_ring_harvest(ring, events, maxevents);
-	if (n) {
-		if (__atomic_load_n(ring->flags, __ATOMIC_RELAXED) & EVPOLL_RING_MORE)
-			ring->turns++;
-		return n;
-	}
-	if (!timeout && !(__atomic_load_n(ring->flags, __ATOMIC_RELAXED) & EVPOLL_RING_MORE))
-		return 0;
-	if (timeout && ring->spin_ns && evpoll_ring_spin(ring)) {
-		n = evpoll_ring_harvest(ring, events, maxevents);
-		if (n)
-			return n;
-	}
-	return evpoll_ring_call(ring, events, maxevents, timeout);
+	return evpoll_ring_wait_slow(ring, events, maxevents, timeout);
 }
 
 #ifdef __cplusplus
