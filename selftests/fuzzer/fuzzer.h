@@ -46,8 +46,8 @@ enum kind {
 enum code {
 	OPEN, CLOSE, RESET, DUP, DUP2, WRITE, READ, FILL, DRAIN, URGENT, SHUTDOWN, CONNECT, ACCEPT,
 	FORK, EXIT, SEND, RECEIVE, DROP, CREATE, DESTROY, ADD, MOD, DEL, FORGET, NEST, NEST_MOD,
-	NEST_DEL, ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, ADD_RING, MOD_RING, DEL_RING,
-	POLL, WAIT, WAIT_READ, WAIT_RING, WAIT_BAD,
+	NEST_DEL, ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, ADD_URING, MOD_URING, DEL_URING,
+	POLL, WAIT, WAIT_READ, WAIT_URING, WAIT_BAD,
 	CODES,
 };
 
@@ -235,8 +235,8 @@ bool look_at_all(struct world *w);
 int items_read(int ep, int number, struct epoll_event *to);
 int epoll_forget(const struct world *w, int ep, int number);
 
-/* ring.c */
-bool ring_setup(void);
+/* uring.c */
+bool uring_start(void);
 
 /* run.c */
 bool program_agrees(struct world *w, const struct program *p);

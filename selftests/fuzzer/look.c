@@ -50,7 +50,7 @@ void wait_once(const struct twin *t, int side, enum how how, struct epoll_event 
 		if (how == BY_READING)
 			r->n = syscall(SYS_read, t->fd[side], to, max * sizeof(*to));
 		else
-			r->n = ring_read(t->fd[side], to, max);
+			r->n = uring_read(t->fd[side], to, max);
 		if (r->n > 0)
 			r->n /= sizeof(*to);
 		else if (r->n < 0 && errno == EAGAIN)

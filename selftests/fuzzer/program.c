@@ -41,13 +41,13 @@ static const struct op ops[CODES] = {
 	[ADD_MANY] = { "add-many", "tsm", 15 },
 	[DEL_MANY] = { "del-many", "ts", 3 },
 	[ADD_MANY_WAIT] = { "add-many-wait", "tsm", 10 },
-	[ADD_RING] = { "add-ring", "tsm", 40 },
-	[MOD_RING] = { "mod-ring", "tsm", 25 },
-	[DEL_RING] = { "del-ring", "ts", 10 },
+	[ADD_URING] = { "add-uring", "tsm", 40 },
+	[MOD_URING] = { "mod-uring", "tsm", 25 },
+	[DEL_URING] = { "del-uring", "ts", 10 },
 	[POLL] = { "poll", "t", 20 },
 	[WAIT] = { "wait", "tn", 100 },
 	[WAIT_READ] = { "wait-read", "tn", 100 },
-	[WAIT_RING] = { "wait-ring", "tn", 60 },
+	[WAIT_URING] = { "wait-uring", "tn", 60 },
 	[WAIT_BAD] = { "wait-bad", "tnn", 15 },
 };
 
@@ -137,7 +137,7 @@ static uint32_t make_number(struct maker *m, enum code op, int arg)
 	switch (op) {
 	case WAIT:
 	case WAIT_READ:
-	case WAIT_RING:
+	case WAIT_URING:
 	case WAIT_BAD:
 		if (arg == 2)
 			return below(m, 4);

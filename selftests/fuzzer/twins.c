@@ -77,9 +77,9 @@ static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 
 static int change_by(enum code code, const struct twin *t, int side, const struct evpoll_ctl *c)
 {
-	if (code != ADD_RING && code != MOD_RING && code != DEL_RING)
+	if (code != ADD_URING && code != MOD_URING && code != DEL_URING)
 		return change(t, side, c);
-	return ring_change(mechanism(t, side), t->fd[side], c) < 0 ? errno : 0;
+	return uring_change(mechanism(t, side), t->fd[side], c) < 0 ? errno : 0;
 }
 
 /*
@@ -126,7 +126,7 @@ static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t eve
 static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 			const struct step *s)
 {
-	bool adds = s->code == ADD || s->code == ADD_RING;
+	bool adds = s->code == ADD || s->code == ADD_URING;
 	bool turned = adds && s->arg[1] % 2 && !(w->outer && w->nested);
 	int first = turned ? EVPOLL : EPOLL;
 	struct result r[2] = {};
@@ -267,13 +267,13 @@ bool twin_step(struct world *w, const struct step *s)
 		step_destroy(t);
 		return true;
 	case ADD:
-	case ADD_RING:
+	case ADD_URING:
 		return step_change(w, t, EPOLL_CTL_ADD, slot->fd, s);
 	case MOD:
-	case MOD_RING:
+	case MOD_URING:
 		return step_change(w, t, EPOLL_CTL_MOD, slot->fd, s);
 	case DEL:
-	case DEL_RING:
+	case DEL_URING:
 		return step_change(w, t, EPOLL_CTL_DEL, slot->fd, s);
 	case FORGET:
 		return t->flavour == OUTER || step_forget(w, t, slot, s);
@@ -307,8 +307,8 @@ bool twin_step(struct world *w, const struct step *s)
 		return look(w, t, BY_CALL, s->arg[1], -1);
 	case WAIT_READ:
 		return look(w, t, BY_READING, s->arg[1], -1);
-	case WAIT_RING:
-		return look(w, t, BY_RING, s->arg[1], -1);
+	case WAIT_URING:
+		return look(w, t, BY_URING, s->arg[1], -1);
 	case WAIT_BAD:
 		return look(w, t, s->arg[1] % 3, s->arg[1], s->arg[2]);
 	}

@@ -5,7 +5,7 @@
 
 #include "fuzzer.h"
 
-enum how { BY_CALL, BY_READING, BY_RING };
+enum how { BY_CALL, BY_READING, BY_URING };
 
 /* What a look returned, on one side, or changes: @ev has their errors then */
 struct result {
@@ -30,9 +30,9 @@ bool differ(struct world *w, const char *what, const struct result *r);
 void trace(struct world *w, const char *what, const struct result *r);
 void set_error(struct result *r, int i, int error, unsigned int slot);
 
-/* ring.c */
-int ring_change(enum mechanism by, int ep, const struct evpoll_ctl *c);
-ssize_t ring_read(int ep, struct epoll_event *to, int max);
+/* uring.c */
+int uring_change(enum mechanism by, int ep, const struct evpoll_ctl *c);
+ssize_t uring_read(int ep, struct epoll_event *to, int max);
 
 /* look.c */
 void end_windows(const struct world *w, const struct twin *t);

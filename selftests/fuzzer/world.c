@@ -33,7 +33,7 @@ bool world_setup(struct world *w)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return w->file >= 0 && !unshare(CLONE_NEWNET | CLONE_NEWUTS) && network_setup() &&
-	       ring_setup();
+	       uring_start();
 }
 
 static int child_main(void *arg)

@@ -268,7 +268,7 @@ const struct op ops[] = {
 	{ "epoll", 4, op_epoll },
 	{ "params", 3, op_params },
 	{ "async", 3, op_async, true },
-	{ "ring", 12, op_ring },
+	{ "uring", 12, op_uring },
 	{ "write", 20, op_write, true },
 	{ "drain", 16, op_drain, true },
 	{ "burst", 8, op_burst },

@@ -167,9 +167,9 @@ bool receive_file(int at);
 struct evpoll_ctl random_change(uint64_t *rnd);
 void step(struct thread_state *state, uint64_t *rnd);
 
-/* ring.c */
-bool op_ring(uint64_t *rnd);
-bool ring_close(void);
+/* uring.c */
+bool op_uring(uint64_t *rnd);
+bool uring_end(void);
 
 /* work.c */
 void work(int process, uint64_t seed);

@@ -12,13 +12,13 @@ static struct {
 
 /*
  * Close all instances for the loader, also those in flight in the socket, and those that a read of
- * this thread's ring keeps. Other threads may still add one.
+ * this thread's io_uring keeps. Other threads may still add one.
  */
 static void close_instances(void)
 {
 	while (receive_file(-1))
 		;
-	ring_close();
+	uring_end();
 	for (int fd = FIRST_FD; fd < FIRST_FD + FILES; fd++)
 		if (is_instance(fd))
 			close(fd);

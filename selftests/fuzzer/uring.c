@@ -4,25 +4,25 @@
 
 #include "../evpoll_uring.h"
 
-static struct uring ring;
+static struct uring uring;
 
-bool ring_setup(void)
+bool uring_start(void)
 {
-	if (uring_open(&ring))
+	if (uring_open(&uring))
 		return false;
-	ring.fd = out_of_the_way(ring.fd);
-	return ring.fd >= 0;
+	uring.fd = out_of_the_way(uring.fd);
+	return uring.fd >= 0;
 }
 
 /* Returns the result of @sqe, or -1 with errno. */
-static int ring_do(const struct io_uring_sqe *sqe)
+static int uring_do(const struct io_uring_sqe *sqe)
 {
 	struct io_uring_cqe cqe;
 
-	if (uring_submit(&ring, sqe))
+	if (uring_submit(&uring, sqe))
 		return -1;
 	/* A worker has it if a mutex is taken: a child that was killed may still be at work. */
-	if (!uring_wait(&ring, &cqe, SOON)) {
+	if (!uring_wait(&uring, &cqe, SOON)) {
 		errno = ETIME;
 		return -1;
 	}
@@ -32,7 +32,7 @@ static int ring_do(const struct io_uring_sqe *sqe)
 	return -1;
 }
 
-int ring_change(enum mechanism by, int ep, const struct evpoll_ctl *c)
+int uring_change(enum mechanism by, int ep, const struct evpoll_ctl *c)
 {
 	struct epoll_event ev = { .events = c->events, .data.u64 = c->data };
 	struct evpoll_uring_epoll_ctl words = { (uintptr_t)&ev, c->fd, c->op };
@@ -48,16 +48,16 @@ int ring_change(enum mechanism by, int ep, const struct evpoll_ctl *c)
 		sqe.cmd_op = EVPOLL_URING_EPOLL_CTL;
 		memcpy(sqe.cmd, &words, sizeof(words));
 	}
-	return ring_do(&sqe);
+	return uring_do(&sqe);
 }
 
 /* Returns the number of bytes. Does not wait for an event. */
-ssize_t ring_read(int ep, struct epoll_event *to, int max)
+ssize_t uring_read(int ep, struct epoll_event *to, int max)
 {
 	struct io_uring_sqe sqe = {
 		.opcode = IORING_OP_READ, .fd = ep, .addr = (uintptr_t)to,
 		.len = max * sizeof(*to), .off = -1, .rw_flags = RWF_NOWAIT,
 	};
 
-	return ring_do(&sqe);
+	return uring_do(&sqe);
 }
