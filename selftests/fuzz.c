@@ -14,7 +14,7 @@
 
 /* What the workers have done */
 struct tally {
-	atomic_ulong programs, steps, interrupted, thread_steps;
+	atomic_ulong programs, steps, interrupted, harvested, thread_steps;
 	atomic_int differences;
 	atomic_bool ending;
 };
@@ -42,6 +42,7 @@ TEST_F_TIMEOUT(fuzz, programs, 800)
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		EXPECT_TRUE(fuzz_one(&world, seed));
 	}
+	EXPECT_LT(100u, world.harvested);
 }
 
 FIXTURE(threads) {
@@ -49,9 +50,12 @@ FIXTURE(threads) {
 
 FIXTURE_VARIANT(threads) {
 	enum mechanism by;
+	bool ring;	/* half of the threads harvest a ready ring */
 };
 
 EP_VARIANTS(threads);
+FIXTURE_VARIANT_ADD(threads, ring_and_wait) { .by = BY_WAIT, .ring = true };
+FIXTURE_VARIANT_ADD(threads, ring_and_read) { .by = BY_READ, .ring = true };
 
 FIXTURE_SETUP(threads)
 {
@@ -66,7 +70,7 @@ FIXTURE_TEARDOWN(threads)
 TEST_F_TIMEOUT(threads, hold, 800)
 {
 	for (int seed = 1; seed <= 6; seed++) {
-		ASSERT_TRUE(threads_agree(&world, variant->by, seed, 1000))
+		ASSERT_TRUE(threads_agree(&world, variant->by, variant->ring, seed, 1000))
 			TH_LOG("seed %d: %s", seed, world.why);
 	}
 }
@@ -84,11 +88,13 @@ static void programs_main(struct tally *t, int n, uint64_t seed)
 	seed += (uint64_t)n << 32;
 	while (!t->ending && t->differences < 10) {
 		unsigned long steps = world.steps, interrupted = world.interrupted;
+		unsigned long harvested = world.harvested;
 
 		if (!fuzz_one(&world, random_next(&seed)))
 			t->differences++;
 		t->steps += world.steps - steps;
 		t->interrupted += world.interrupted - interrupted;
+		t->harvested += world.harvested - harvested;
 		t->programs++;
 	}
 	world_clear(&world);
@@ -102,7 +108,7 @@ static void threads_main(struct tally *t, int n, uint64_t seed)
 		unsigned long steps = world.steps;
 		enum mechanism by = random_next(&seed) % 2 ? BY_WAIT : BY_READ;
 
-		if (!threads_agree(&world, by, seed, 2000)) {
+		if (!threads_agree(&world, by, random_next(&seed) % 2, seed, 2000)) {
 			printf("# threads, seed %llx: %s\n", (unsigned long long)seed, world.why);
 			fflush(stdout);
 			t->differences++;
@@ -160,10 +166,10 @@ static int run(int seconds, uint64_t seed)
 		  2 * get_nprocs());
 	run_phase(t, "threads", start, end, threads_main, seed, 1);
 	printf("%lu operations in %lu programs, %lu in threads, %.0f s; "
-	       "%lu looks interrupted; %d differences\n",
-	       t->steps, t->programs, t->thread_steps, (now_ms() - start) / 1e3, t->interrupted,
-	       t->differences);
-	return t->differences || !t->steps;
+	       "%lu events harvested; %lu looks interrupted; %d differences\n",
+	       t->steps, t->programs, t->thread_steps, (now_ms() - start) / 1e3, t->harvested,
+	       t->interrupted, t->differences);
+	return t->differences || !t->steps || !t->harvested;
 }
 
 static int replay(const char *path)

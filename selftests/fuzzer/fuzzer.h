@@ -26,6 +26,7 @@
 #define __KSELFTEST_HARNESS_H	/* for fuzz.c alone: these files have no tests */
 #endif
 #include "../evpoll_util.h"
+#include "../lib/evpoll_ring.h"
 
 #define SLOTS 14
 #define TWINS 7			/* one more than the longest chain of instances */
@@ -33,6 +34,7 @@
 #define STEPS 256
 #define LOOK 64			/* events of a look, more than a twin can have items */
 #define FLIGHT 4		/* file descriptors in flight at a time */
+#define FILE_IDS (2 * (STEPS + 1))	/* two for each object; a step opens one object */
 
 enum { EPOLL, EVPOLL };
 
@@ -47,7 +49,7 @@ enum code {
 	OPEN, CLOSE, RESET, DUP, DUP2, WRITE, READ, FILL, DRAIN, URGENT, SHUTDOWN, CONNECT, ACCEPT,
 	FORK, EXIT, SEND, RECEIVE, DROP, CREATE, DESTROY, ADD, MOD, DEL, FORGET, NEST, NEST_MOD,
 	NEST_DEL, ADD_UNKNOWN, ADD_MANY, DEL_MANY, ADD_MANY_WAIT, ADD_URING, MOD_URING, DEL_URING,
-	POLL, WAIT, WAIT_READ, WAIT_URING, WAIT_BAD,
+	READY_RING, POLL, WAIT, WAIT_READ, WAIT_URING, WAIT_HARVEST, WAIT_BAD,
 	CODES,
 };
 
@@ -105,6 +107,14 @@ enum flavour { PLAIN, UNBATCHED, NARROW, WINDOW, OUTER, EAGER, IN_TURN, FLAVOURS
  * @rotates: it has had an item with EVPOLLROTATE
  * @beside: it has had two items with EPOLLEXCLUSIVE on the same wait queue
  * @shuffled: something came between the two halves of a look, and the orders differ since
+ * @ringed: its evpoll side has a ready ring
+ * @ring: the ring
+ * @looks: with a ring: number of looks so far
+ * @held: with a ring: by file, the events that a poll has shown since the last look
+ * @classic: with a ring: number of wake callbacks that went the way without a ring, up to the last
+ *	look
+ * @polled: with a ring: a poll(2) since the last look may have dropped items
+ * @leftover: with a ring: the last look has left entries in the index
  */
 struct twin {
 	int fd[2];
@@ -116,6 +126,30 @@ struct twin {
 	bool rotates;
 	bool beside;
 	bool shuffled;
+
+	bool ringed;
+	struct evpoll_ring ring;
+	unsigned int looks;
+	uint16_t held[FILE_IDS];
+	uint64_t classic;
+	bool polled;
+	bool leftover;
+};
+
+/**
+ * struct registration - an item of a twin, which the data of its events names
+ * @file: file_of() the watched slot, 0 for a twin
+ * @events: its mask
+ * @since: looks of the twin before it was made
+ * @changed: it was made by MOD
+ * @told: looks of the twin up to the last one in which epoll reported it
+ */
+struct registration {
+	unsigned int file;
+	uint32_t events;
+	unsigned int since;
+	bool changed;
+	unsigned int told;
 };
 
 struct child {
@@ -143,10 +177,13 @@ struct child {
  * @windowed: there was a twin of that flavour
  * @nested: a twin has watched a twin
  * @tells_once: there is a file that reports its state to the first poll only
+ * @ringed: there is a twin with a ready ring
+ * @item: what was registered, by step and slot
  * @asynchronous: the program has files whose events come from interrupts or other tasks
  * @late: the difference may be that of an interrupt at the wrong time, see fuzz_one()
  * @realtime: PREEMPT_RT, where a wakeup can be preempted between the two sides
  * @interrupted: looks that had to be repeated, as an event came between their halves
+ * @harvested: events that came by a ready ring, over all programs
  * @steps: done, over all programs
  * @why: what differs, in words
  */
@@ -164,6 +201,8 @@ struct world {
 	bool windowed;
 	bool nested;
 	bool tells_once;
+	bool ringed;
+	struct registration item[STEPS][SLOTS];
 	bool asynchronous;
 	bool late;
 	bool trace;
@@ -173,6 +212,7 @@ struct world {
 	bool alone;
 	bool realtime;
 	unsigned long interrupted;
+	unsigned long harvested;
 	unsigned long steps;
 	char why[2048];
 };
@@ -230,6 +270,10 @@ bool interest_lists_agree(struct world *w);
 /* look.c: a last look at all twins */
 bool look_at_all(struct world *w);
 
+/* harvest.c: twins with a ready ring */
+void note_files(struct world *w);
+void ring_unmap(struct twin *t);
+
 /* items.c: what an instance watches */
 #define ANY_NUMBER INT32_MIN
 int items_read(int ep, int number, struct epoll_event *to);
@@ -243,6 +287,6 @@ bool program_agrees(struct world *w, const struct program *p);
 bool fuzz_one(struct world *w, uint64_t seed);
 
 /* threads.c */
-bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes);
+bool threads_agree(struct world *w, enum mechanism by, bool ring, uint64_t seed, int writes);
 
 #endif /* FUZZER_H */

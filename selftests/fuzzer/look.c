@@ -11,13 +11,14 @@
  * True if evpoll defines the same order of events as epoll: README, "Differences from epoll". Once
  * the orders may differ, each look must take all events. A twin that others watch has no order
  * either: theirs decides when it is polled, and a poll drops the items that have no event any more.
- * EVPOLLROTATE changes the order of items on a wait queue, and so that of their events.
+ * EVPOLLROTATE changes the order of items on a wait queue, and so that of their events. With a ring
+ * there are two ways to tell, and ring_look() compares the order within the ring.
  */
 static bool has_order(const struct world *w, const struct twin *t)
 {
-	return !t->shuffled && !(w->realtime && w->asynchronous) && t->flavour != WINDOW &&
-	       !t->nests && !t->watched && !(w->asynchronous && t->exclusive) &&
-	       !(t->rotates && t->beside);
+	return !t->shuffled && !t->ringed && !(w->realtime && w->asynchronous) &&
+	       t->flavour != WINDOW && !t->nests && !t->watched &&
+	       !(w->asynchronous && t->exclusive) && !(t->rotates && t->beside);
 }
 
 /*
@@ -93,14 +94,11 @@ static void join(struct result *all, const struct result *more)
 	}
 }
 
-/* ms; an event comes within this time, even if this machine is busy */
-#define LATEST 3000
-
 /*
  * May an event come later than the call that causes it? NAPI wakes an instance that watches
  * another one, and it may run in ksoftirqd.
  */
-static bool may_be_late(const struct world *w)
+bool may_be_late(const struct world *w)
 {
 	return w->asynchronous || w->nested;
 }
@@ -123,6 +121,7 @@ static bool look_again(struct world *w, struct twin *t, struct result *r, bool o
 			wait_once(t, side, BY_CALL, more[side].ev, LOOK, &more[side]);
 			join(&r[side], &more[side]);
 		}
+		forgive_rings(w, t, r);
 		if (agree(r, ordered)) {
 			t->shuffled = true;
 			w->interrupted++;
@@ -135,7 +134,7 @@ static bool look_again(struct world *w, struct twin *t, struct result *r, bool o
 }
 
 /* Where only @room events can be written, and the memory after them cannot */
-static struct epoll_event *bad_buffer(int room)
+struct epoll_event *bad_buffer(int room)
 {
 	static char *pages;
 
@@ -154,6 +153,7 @@ bool looks_agree(struct world *w, struct twin *t, struct result *r)
 	bool ordered = has_order(w, t);
 
 	trace(w, "the look", r);
+	forgive_rings(w, t, r);
 	if (agree(r, ordered))
 		return true;
 	/* No event came: only the order differs. */
@@ -172,6 +172,10 @@ bool look(struct world *w, struct twin *t, enum how how, int max, int room)
 	struct result r[2];
 	bool ordered = has_order(w, t);
 
+	if (t->ringed && max)
+		return ring_look(w, t, how, max, room);
+	if (how == BY_HARVEST)
+		how = BY_CALL;
 	if (max > LOOK || (max && !ordered))
 		max = LOOK;
 	if (!ordered)
@@ -205,7 +209,8 @@ bool polls_agree(struct world *w, struct twin *t)
 	do {
 		for (int side = 0; side < 2; side++)
 			poll_once(t, side, &r[side]);
-		same = agree(r, true);
+		same = agree(r, true) ||
+		       (r[EVPOLL].n > r[EPOLL].n && ring_excuses(w, t));
 	} while (!same && may_be_late(w) && now_ms() < end);
 	trace(w, "poll(2)", r);
 	return same ? true : differ(w, "poll(2)", r);
@@ -214,7 +219,7 @@ bool polls_agree(struct world *w, struct twin *t)
 bool look_at_all(struct world *w)
 {
 	for (int i = 0; i < TWINS; i++)
-		if (w->twin[i].open && !look(w, &w->twin[i], BY_CALL, LOOK, -1))
+		if (w->twin[i].open && !look(w, &w->twin[i], BY_HARVEST, LOOK, -1))
 			return false;
 	return true;
 }

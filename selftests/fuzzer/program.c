@@ -44,10 +44,12 @@ static const struct op ops[CODES] = {
 	[ADD_URING] = { "add-uring", "tsm", 40 },
 	[MOD_URING] = { "mod-uring", "tsm", 25 },
 	[DEL_URING] = { "del-uring", "ts", 10 },
+	[READY_RING] = { "ready-ring", "tn", 4 },
 	[POLL] = { "poll", "t", 20 },
 	[WAIT] = { "wait", "tn", 100 },
 	[WAIT_READ] = { "wait-read", "tn", 100 },
 	[WAIT_URING] = { "wait-uring", "tn", 60 },
+	[WAIT_HARVEST] = { "wait-harvest", "tn", 150 },
 	[WAIT_BAD] = { "wait-bad", "tnn", 15 },
 };
 
@@ -87,6 +89,7 @@ struct maker {
 	uint32_t events;	/* bits that a mask may have */
 	uint32_t how;		/* flags that a mask may have, such as EPOLLET */
 	int most;		/* events that a wait may ask for */
+	bool rings;		/* twins may have a ready ring */
 	int weight[CODES];	/* how often to take a step; total is the sum */
 	int total;
 	int kind[SLOTS];	/* what a slot holds if all steps succeed, as most do; or -1 */
@@ -138,6 +141,7 @@ static uint32_t make_number(struct maker *m, enum code op, int arg)
 	case WAIT:
 	case WAIT_READ:
 	case WAIT_URING:
+	case WAIT_HARVEST:
 	case WAIT_BAD:
 		if (arg == 2)
 			return below(m, 4);
@@ -147,6 +151,8 @@ static uint32_t make_number(struct maker *m, enum code op, int arg)
 		return one_in(m, 4) ? 1 + below(m, 5000) : 1 + below(m, 20);
 	case CREATE:
 		return one_in(m, 2) ? below(m, FLAVOURS) : PLAIN;
+	case READY_RING:
+		return below(m, 7);
 	default:
 		return below(m, 3);
 	}
@@ -231,6 +237,11 @@ static void choose_weights(struct maker *m)
 			if (m->twins == 1)
 				m->weight[code] = 0;
 			break;
+		case READY_RING:
+		case WAIT_HARVEST:
+			if (!m->rings)
+				m->weight[code] = 0;
+			break;
 		default:
 			if (one_in(m, 4))
 				m->weight[code] = 0;
@@ -259,6 +270,7 @@ static void choose(struct maker *m, bool alone)
 	m->events &= ~(EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP | EVPOLLROTATE);
 	m->how &= EPOLLET | EPOLLONESHOT | (one_in(m, 4) ? EPOLLEXCLUSIVE | EVPOLLROTATE : 0);
 	m->most = most[below(m, 6)];
+	m->rings = one_in(m, 3);
 	choose_weights(m);
 	for (int i = 0; i < SLOTS; i++)
 		m->kind[i] = -1;
@@ -275,6 +287,12 @@ void program_make(struct program *p, uint64_t seed, bool alone)
 	p->n = 0;
 	for (int i = 0; i < m.twins; i++)
 		p->step[p->n++] = (struct step){ CREATE, { i, make_number(&m, CREATE, 1) } };
+	/* Before the first registration */
+	for (int i = 0; i < m.twins; i++)
+		if (m.rings && !one_in(&m, 4))
+			p->step[p->n++] = (struct step){
+				READY_RING, { i, make_number(&m, READY_RING, 1) },
+			};
 	/* A tower, which few of the steps would build */
 	for (int i = one_in(&m, 4) ? 1 : m.twins; i < m.twins; i++)
 		p->step[p->n++] = (struct step){ NEST, { i - 1, i, make_mask(&m) } };

@@ -2,8 +2,6 @@
 /* What a step returned on the two sides: how it is compared, and how it is printed. */
 #include "twins.h"
 
-static const char * const side_name[2] = { "epoll", "evpoll" };
-
 static void print_event(FILE *f, const struct epoll_event *ev, bool change)
 {
 	unsigned int slot = ev->data.u64 & 0xffff;
@@ -14,22 +12,31 @@ static void print_event(FILE *f, const struct epoll_event *ev, bool change)
 		fprintf(f, "  %u@%u:%x", slot, (unsigned int)(ev->data.u64 >> 16), ev->events);
 }
 
-bool differ(struct world *w, const char *what, const struct result *r)
+/* Writes the results to w->why, each in a row that begins with its name. */
+void write_rows(struct world *w, const char *what, const struct result *r,
+		const char *const *name, int rows)
 {
 	FILE *f = fmemopen(w->why, sizeof(w->why), "w");
 
 	fprintf(f, "%s:\n", what);
-	for (int side = 0; side < 2; side++) {
-		fprintf(f, "  %-7s", side_name[side]);
-		if (r[side].n < 0)
-			fprintf(f, "%s", strerrorname_np(r[side].error));
+	for (int row = 0; row < rows; row++) {
+		fprintf(f, "  %-7s", name[row]);
+		if (r[row].n < 0)
+			fprintf(f, "%s", strerrorname_np(r[row].error));
 		else
-			fprintf(f, "%d", r[side].n);
-		for (int i = 0; i < r[side].n; i++)
-			print_event(f, &r[side].ev[i], r[side].changes);
+			fprintf(f, "%d", r[row].n);
+		for (int i = 0; i < r[row].n; i++)
+			print_event(f, &r[row].ev[i], r[row].changes);
 		fputc('\n', f);
 	}
 	fclose(f);
+}
+
+bool differ(struct world *w, const char *what, const struct result *r)
+{
+	static const char *const side_name[2] = { "epoll", "evpoll" };
+
+	write_rows(w, what, r, side_name, 2);
 	return false;
 }
 

@@ -13,6 +13,7 @@ static bool step_agrees(struct world *w, const struct program *p, const struct s
 		file_step(w, s);
 	else if (!twin_step(w, s))
 		return false;
+	note_files(w);
 	return !p->eager || look_at_all(w);
 }
 

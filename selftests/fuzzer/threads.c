@@ -8,6 +8,9 @@
  *     reports no event of the registration before it
  *   - an EPOLLONESHOT registration reports once
  *
+ * With a ready ring, some of the threads harvest it, and the others make calls on the same
+ * instance. A harvest counts as a wait here.
+ *
  * Each ADD and each MOD makes a new generation. The data of an event has its generation.
  */
 #include "fuzzer.h"
@@ -18,6 +21,7 @@
 #include "../modules/evpoll_source.h"
 
 #define FILES 10
+#define BRIEF FILES		/* a further one, which is closed as soon as it is watched */
 #define CONSUMERS 3
 #define PRODUCERS 2
 #define ROUND 16		/* writes, then all is quiet until everything is read */
@@ -51,10 +55,12 @@ struct watch {
 struct arena {
 	enum mechanism by;
 	int ep;
+	bool ringed;		/* @ep has @ring */
+	struct evpoll_ring ring;
 	int outer;		/* watches @ep, or -1 */
 	int stop;
 	pthread_barrier_t round;
-	struct watch watch[FILES];
+	struct watch watch[FILES + 1];
 	bool ending;
 	atomic_int writing;
 	atomic_int consuming;
@@ -121,6 +127,17 @@ static void round_ends(struct arena *a)
 	pthread_barrier_wait(&a->round);
 }
 
+/* The close races with the threads that wait, and with the event that comes just before it. */
+static void watch_briefly(struct arena *a, uint64_t *random)
+{
+	struct watch *w = &a->watch[BRIEF];
+
+	w->rd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	arm(a, BRIEF, EPOLL_CTL_ADD, random_mode(a->by, random));
+	eventfd_write(w->rd, 1);
+	close(w->rd);
+}
+
 static void change_any(struct arena *a, uint64_t *random)
 {
 	int i = random_next(random) % FILES;
@@ -145,7 +162,10 @@ static void *changer_main(void *arg)
 
 	while (round_begins(a)) {
 		for (int n = random_next(&random) % ROUND; n; n--)
-			change_any(a, &random);
+			if (random_next(&random) % 8)
+				change_any(a, &random);
+			else
+				watch_briefly(a, &random);
 		round_ends(a);
 	}
 	return NULL;
@@ -169,6 +189,8 @@ static void consume(struct arena *a, uint64_t data)
 	struct watch *w = &a->watch[data & 0xff];
 	uint64_t gen = data >> 8;
 
+	if ((data & 0xff) == BRIEF)
+		return;
 	take_all(w);
 	pthread_mutex_lock(&w->lock);
 	if (w->gen == gen && (w->events & EPOLLONESHOT))
@@ -188,20 +210,30 @@ static void check(struct arena *a, uint64_t data, const uint64_t *over)
 		broken(a, "EPOLLONESHOT twice", data);
 }
 
+static int wait_inner(struct arena *a, bool harvest, struct epoll_event *ev, int max)
+{
+	int timeout = a->outer >= 0 ? 0 : -1;
+
+	if (harvest)
+		return evpoll_ring_wait(&a->ring, ev, max, timeout);
+	return ep_wait(a->by, a->ep, ev, max, timeout);
+}
+
 /* Waits in the outer instance, if there is one, and empties the inner. */
-static bool consume_some(struct arena *a, enum mechanism by, int max)
+static bool consume_some(struct arena *a, bool harvest, int max)
 {
 	struct epoll_event ev[8];
-	uint64_t over[FILES];
+	/* 0 for BRIEF: another thread's wait may hold its file for a moment after the close. */
+	uint64_t over[FILES + 1] = {};
 	bool stop = false;
 	int n;
 
-	if (a->outer >= 0 && ep_wait(by, a->outer, ev, 1, -1) < 0)
+	if (a->outer >= 0 && ep_wait(a->by, a->outer, ev, 1, -1) < 0)
 		return true;
 	do {
 		for (int i = 0; i < FILES; i++)
 			over[i] = a->watch[i].over;
-		n = ep_wait(by, a->ep, ev, max, a->outer >= 0 ? 0 : -1);
+		n = wait_inner(a, harvest, ev, max);
 		for (int i = 0; i < n; i++) {
 			if (ev[i].data.u64 == STOP) {
 				stop = true;
@@ -221,7 +253,7 @@ static void *consumer_main(void *arg)
 	struct arena *a = arg;
 	unsigned int n = turn++;
 
-	while (consume_some(a, a->by, 1 + n % CONSUMERS * 3))
+	while (consume_some(a, a->ringed && n % 2, 1 + n % CONSUMERS * 3))
 		;
 	a->consuming--;
 	return NULL;
@@ -300,10 +332,14 @@ static bool set_params(int ep, uint64_t *random)
 	return !ioctl(ep, EVPOLL_IOC_SET_PARAMS, &params);
 }
 
-static bool arena_open(struct arena *a, struct world *world, enum mechanism by, uint64_t *random)
+static bool arena_open(struct arena *a, struct world *world, enum mechanism by, bool ring,
+		       uint64_t *random)
 {
-	*a = (struct arena){ .by = by, .outer = -1 };
+	*a = (struct arena){ .by = by, .outer = -1, .ringed = ring };
 	a->ep = ep_create(by, O_CLOEXEC);
+	/* Also too small for all items */
+	if (ring && evpoll_ring_create(&a->ring, a->ep, 1U << random_next(random) % 7))
+		return false;
 	a->stop = eventfd(0, EFD_CLOEXEC);
 	if (a->ep < 0 || a->stop < 0 ||
 	    ep_ctl(by, a->ep, EPOLL_CTL_ADD, a->stop, EPOLLIN, STOP))
@@ -315,6 +351,7 @@ static bool arena_open(struct arena *a, struct world *world, enum mechanism by, 
 		if (ep_add(by, a->outer, a->ep, EPOLLIN))
 			return false;
 	}
+	a->watch[BRIEF] = (struct watch){ .kind = EVENTFD };
 	for (int i = 0; i < FILES; i++) {
 		if (!watch_open(world, &a->watch[i], i))
 			return false;
@@ -375,15 +412,15 @@ static bool rounds(struct arena *a, int writes)
 
 /*
  * Do @writes writes while threads use one instance. w->why says what went wrong. If an event is
- * lost, the threads do not end.
+ * lost, the threads do not end. @ring: the instance has a ready ring
  */
-bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes)
+bool threads_agree(struct world *w, enum mechanism by, bool ring, uint64_t seed, int writes)
 {
 	pthread_t consumer[CONSUMERS], producer[PRODUCERS], changer;
 	struct arena *a = &arena;
 
 	world_clear(w);
-	if (!arena_open(a, w, by, &seed)) {
+	if (!arena_open(a, w, by, ring, &seed)) {
 		snprintf(w->why, sizeof(w->why), "cannot open files: %s", strerror(errno));
 		return false;
 	}
@@ -400,6 +437,8 @@ bool threads_agree(struct world *w, enum mechanism by, uint64_t seed, int writes
 		pthread_join(changer, NULL);
 		for (int i = 0; i < CONSUMERS; i++)
 			pthread_join(consumer[i], NULL);
+		if (a->ringed)
+			evpoll_ring_close(&a->ring);
 	}
 	w->steps += a->steps;
 	strcpy(w->why, a->why);

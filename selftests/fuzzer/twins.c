@@ -43,10 +43,11 @@ static void step_create(struct twin *t, enum flavour flavour)
 		t->fd[side] = create(side, flavour);
 }
 
-static void step_destroy(struct twin *t)
+void twin_destroy(struct twin *t)
 {
 	if (!t->open)
 		return;
+	ring_unmap(t);
 	/* It may live on, in a child, where end_windows() does not get at it. */
 	set_flavour(t->fd[EVPOLL], PLAIN);
 	for (int side = 0; side < 2; side++) {
@@ -62,7 +63,7 @@ static void step_destroy(struct twin *t)
  * woken, and in a program nobody sleeps. Without EPOLLEXCLUSIVE evpoll refuses it first of all. By
  * io_uring evpoll takes epoll's masks, so both sides take the bit for an unknown one.
  */
-static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
+int change_item(const struct twin *t, int side, const struct evpoll_ctl *c)
 {
 	enum mechanism by = mechanism(t, side);
 	uint32_t rotates = by == BY_EPOLL ? c->events & EVPOLLROTATE : 0;
@@ -78,7 +79,7 @@ static int change(const struct twin *t, int side, const struct evpoll_ctl *c)
 static int change_by(enum code code, const struct twin *t, int side, const struct evpoll_ctl *c)
 {
 	if (code != ADD_URING && code != MOD_URING && code != DEL_URING)
-		return change(t, side, c);
+		return change_item(t, side, c);
 	return uring_change(mechanism(t, side), t->fd[side], c) < 0 ? errno : 0;
 }
 
@@ -119,6 +120,23 @@ static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t eve
 	t->exclusive |= queue;
 }
 
+/* Notes what the data of later events stands for. @file: 0 for a twin */
+static void note_item(struct world *w, const struct twin *t, int op, const struct evpoll_ctl *c,
+		      unsigned int slot, unsigned int file)
+{
+	if (op == EPOLL_CTL_DEL)
+		return;
+	w->item[w->at][slot] = (struct registration){
+		.file = file, .events = c->events, .since = t->looks,
+		.changed = op == EPOLL_CTL_MOD,
+	};
+}
+
+static bool is_nested(enum code code)
+{
+	return code == NEST || code == NEST_MOD || code == NEST_DEL;
+}
+
 /*
  * Both sides return the same for the change. For some files, evpoll's side is first on the wait
  * queue, because an exclusive wakeup may go to the first side only.
@@ -143,6 +161,9 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 	trace(w, "the change", r);
 	if (r[0].ev[0].events != r[1].ev[0].events)
 		return differ(w, "the change", r);
+	if (!r[0].ev[0].events)
+		note_item(w, t, op, &c, s->arg[1],
+			  is_nested(s->code) ? 0 : file_of(&w->slot[s->arg[1]]));
 	/* EPOLLEXCLUSIVE is for files of slots only. */
 	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE) && !r[0].ev[0].events)
 		note_exclusive(t, &w->slot[s->arg[1]], s->arg[2]);
@@ -159,11 +180,11 @@ static bool step_forget(struct world *w, struct twin *t, const struct slot *slot
 
 	/* epoll cannot follow, so this is the end of the twin. */
 	if (error == -EXDEV) {
-		step_destroy(t);
+		twin_destroy(t);
 		return true;
 	}
 	set_error(&r[EPOLL], 0, -error, s->arg[1]);
-	set_error(&r[EVPOLL], 0, change(t, EVPOLL, &c), s->arg[1]);
+	set_error(&r[EVPOLL], 0, change_item(t, EVPOLL, &c), s->arg[1]);
 	trace(w, "the change", r);
 	if (!agree(r, true))
 		return differ(w, "the change", r);
@@ -180,7 +201,7 @@ static bool step_add_unknown(struct world *w, struct twin *t, const struct slot 
 
 	c.events |= 1 << 22;
 	set_error(&r[0], 0, EINVAL, s->arg[1]);
-	set_error(&r[1], 0, change(t, EVPOLL, &c), s->arg[1]);
+	set_error(&r[1], 0, change_item(t, EVPOLL, &c), s->arg[1]);
 	if (agree(r, true))
 		return true;
 	return differ(w, "an unknown bit (in place of epoll's errno: EINVAL)", r);
@@ -217,7 +238,9 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 
 		for (int side = 0; side < 2; side++)
 			c[side][i] = change_of(w, op, w->slot[slot].fd[side], s, slot);
-		set_error(&r[EPOLL], i, change(t, EPOLL, &c[EPOLL][i]), slot);
+		set_error(&r[EPOLL], i, change_item(t, EPOLL, &c[EPOLL][i]), slot);
+		if (!r[EPOLL].ev[i].events)
+			note_item(w, t, op, &c[EPOLL][i], slot, file_of(&w->slot[slot]));
 		if (is_for_epoll_alone(w, op, r[EPOLL].ev[i].events))
 			c[EVPOLL][i].op = 0;	/* EINVAL */
 	}
@@ -240,7 +263,9 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 		return differ(w, "the changes", r);
 	if (!counts_agree(w, &ctlv, &r[EPOLL]))
 		return false;
-	return !wait || looks_agree(w, t, looked);
+	if (!wait)
+		return true;
+	return t->ringed ? ring_looks_agree(w, t, looked) : looks_agree(w, t, looked);
 }
 
 /* The step, if it is one of a twin; false when the sides differ. */
@@ -264,7 +289,7 @@ bool twin_step(struct world *w, const struct step *s)
 		return true;
 	switch (s->code) {
 	case DESTROY:
-		step_destroy(t);
+		twin_destroy(t);
 		return true;
 	case ADD:
 	case ADD_URING:
@@ -301,7 +326,10 @@ bool twin_step(struct world *w, const struct step *s)
 		return step_many(w, t, EPOLL_CTL_ADD, s, s->code == ADD_MANY_WAIT);
 	case DEL_MANY:
 		return step_many(w, t, EPOLL_CTL_DEL, s, false);
+	case READY_RING:
+		return t->flavour == OUTER || step_ready_ring(w, t, s->arg[1]);
 	case POLL:
+		t->polled = true;
 		return polls_agree(w, t);
 	case WAIT:
 		return look(w, t, BY_CALL, s->arg[1], -1);
@@ -309,6 +337,8 @@ bool twin_step(struct world *w, const struct step *s)
 		return look(w, t, BY_READING, s->arg[1], -1);
 	case WAIT_URING:
 		return look(w, t, BY_URING, s->arg[1], -1);
+	case WAIT_HARVEST:
+		return look(w, t, BY_HARVEST, s->arg[1], -1);
 	case WAIT_BAD:
 		return look(w, t, s->arg[1] % 3, s->arg[1], s->arg[2]);
 	}

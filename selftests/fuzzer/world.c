@@ -77,8 +77,10 @@ void world_clear(struct world *w)
 		;
 	for (int i = 0; i < SLOTS; i++)
 		w->slot[i] = (struct slot){ .fd = { -1, -1 } };
-	for (int i = 0; i < TWINS; i++)
+	for (int i = 0; i < TWINS; i++) {
+		ring_unmap(&w->twin[i]);
 		w->twin[i] = (struct twin){ .fd = { -1, -1 } };
+	}
 	w->channel[0] = -1;
 	w->channel[1] = -1;
 	w->flying = 0;
@@ -88,6 +90,7 @@ void world_clear(struct world *w)
 	w->windowed = false;
 	w->nested = false;
 	w->tells_once = false;
+	w->ringed = false;
 	w->asynchronous = false;
 	w->late = false;
 	w->why[0] = 0;
