@@ -139,6 +139,7 @@ struct twin {
 /**
  * struct registration - an item of a twin, which the data of its events names
  * @file: file_of() the watched slot, 0 for a twin
+ * @kind: kind of that file
  * @events: its mask
  * @since: looks of the twin before it was made
  * @changed: it was made by MOD
@@ -146,6 +147,7 @@ struct twin {
  */
 struct registration {
 	unsigned int file;
+	enum kind kind;
 	uint32_t events;
 	unsigned int since;
 	bool changed;

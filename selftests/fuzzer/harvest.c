@@ -58,8 +58,9 @@ static struct registration *item_of(struct world *w, uint64_t data)
 static bool ring_has_entries(const struct twin *t)
 {
 	uint32_t head = __atomic_load_n(t->ring.head, __ATOMIC_RELAXED);
+	uint32_t entry = __atomic_load_n(&t->ring.index[head & t->ring.mask], __ATOMIC_RELAXED);
 
-	return __atomic_load_n(&t->ring.index[head & t->ring.mask], __ATOMIC_ACQUIRE);
+	return entry & EVPOLL_RING_LAP(head, t->ring.mask + 1);
 }
 
 /* May evpoll's side be readable for an event of a ring that the files have no more? */
@@ -122,9 +123,12 @@ void note_files(struct world *w)
 	if (!w->ringed)
 		return;
 	poll_files(w, held);
-	for (int i = 0; i < TWINS; i++)
-		for (int file = 0; w->twin[i].ringed && file < FILE_IDS; file++)
-			w->twin[i].held[file] |= held[file];
+	for (int i = 0; i < TWINS * SLOTS; i++) {
+		unsigned int file = file_of(&w->slot[i % SLOTS]);
+
+		if (w->twin[i / SLOTS].ringed && w->slot[i % SLOTS].open)
+			w->twin[i / SLOTS].held[file] |= held[file];
+	}
 }
 
 /* Wake callbacks that did not put their event into the ring */
@@ -176,7 +180,7 @@ static struct told *told_of(struct account *a, uint64_t data)
 }
 
 /* Adds what a call or a harvest returned. Returns whether there is an item that was not told. */
-static bool add(struct account *a, const struct result *r, enum teller who)
+static bool add(struct world *w, struct account *a, const struct result *r, enum teller who)
 {
 	bool news = false;
 
@@ -195,6 +199,9 @@ static bool add(struct account *a, const struct result *r, enum teller who)
 		if (!told->times[who]++) {
 			told->at[who] = a->events;
 			news = true;
+		} else if (item_of(w, told->data)->kind == PROC_FILE) {
+			/* The later calls of a look poll it again, which epoll does not. */
+			continue;
 		}
 		told->mask[who] |= r->ev[i].events;
 		a->events++;
@@ -212,19 +219,19 @@ static void harvest_all(struct world *w, struct twin *t, int max, struct account
 		if (!r.n)
 			return;
 		w->harvested += r.n;
-		add(a, &r, HARVEST);
+		add(w, a, &r, HARVEST);
 	}
 	a->wrong = "a ring without end";
 }
 
 /* The call after a harvest. The ring's flags must have said that it brings something. */
-static void call_after_harvest(const struct world *w, const struct twin *t, struct account *a)
+static void call_after_harvest(struct world *w, const struct twin *t, struct account *a)
 {
 	bool more = __atomic_load_n(t->ring.flags, __ATOMIC_RELAXED) & EVPOLL_RING_MORE;
 	struct result r;
 
 	wait_once(t, EVPOLL, BY_CALL, r.ev, LOOK, &r);
-	add(a, &r, CALL);
+	add(w, a, &r, CALL);
 	if (r.n > 0 && !more && !may_be_late(w))
 		a->wrong = "events without EVPOLL_RING_MORE";
 }
@@ -233,14 +240,14 @@ static void call_after_harvest(const struct world *w, const struct twin *t, stru
  * The ready list and the ring have their turns, and each call brings level-triggered events again.
  * So calls go on as long as they bring something new, and there are two of them at least.
  */
-static void call_alone(const struct twin *t, enum how way, struct account *a)
+static void call_alone(struct world *w, const struct twin *t, enum how way, struct account *a)
 {
 	struct result r;
 	bool news;
 
 	for (int i = 0; i < CALLS; i++) {
 		wait_once(t, EVPOLL, way, r.ev, LOOK, &r);
-		news = add(a, &r, CALL);
+		news = add(w, a, &r, CALL);
 		if (i && !news)
 			return;
 	}
@@ -252,23 +259,34 @@ static void look_once(struct world *w, struct twin *t, enum how how, int max, st
 	struct result r;
 
 	wait_once(t, EPOLL, BY_CALL, r.ev, LOOK, &r);
-	add(a, &r, EPOLL_WAIT);
+	add(w, a, &r, EPOLL_WAIT);
 	if (how != BY_HARVEST) {
-		call_alone(t, how, a);
+		call_alone(w, t, how, a);
 		return;
 	}
 	harvest_all(w, t, max, a);
 	call_after_harvest(w, t, a);
 }
 
-static uint32_t named_together(uint32_t held)
+/* The events that wakers may name if @held have been true */
+static uint32_t may_be_named(enum kind kind, uint32_t held)
 {
 	/* sock_def_readable() names EPOLLIN and EPOLLPRI, whichever of the two holds. */
 	if (held & (READS | EPOLLPRI | EPOLLRDBAND))
 		held |= READS;
 	if (held & WRITES)
 		held |= WRITES;
-	return held;
+	switch (kind) {
+	case PIPE:
+	case FIFO:
+		/* A read from a full pipe wakes writers, also if no buffer has become free. */
+	case UNIX_DGRAM:
+	case UNIX_SENDER:
+		/* A sender that has room again is woken, also if the receiver is full. */
+		return held | WRITES;
+	default:
+		return held;
+	}
 }
 
 /* What is wrong with the mask of @told, as far as it came from a waker? */
@@ -282,7 +300,7 @@ static const char *waker_is_wrong(const struct twin *t, const struct told *told,
 		return NULL;
 	if (mask & now[item->file] & ~told->mask[EPOLL_WAIT])
 		return "a bit that holds and that epoll does not report";
-	if (mask & ~named_together(t->held[item->file]))
+	if (mask & ~may_be_named(item->kind, t->held[item->file]))
 		return "a bit that did not hold at any time";
 	return NULL;
 }
@@ -467,7 +485,7 @@ bool ring_look(struct world *w, struct twin *t, enum how how, int max, int room)
 		if (r[side].n > room || (r[side].n < 0 && r[side].error != EFAULT))
 			a.wrong = "a wait with a bad buffer";
 		else if (r[side].n > 0)
-			add(&a, &r[side], side == EPOLL ? EPOLL_WAIT : CALL);
+			add(w, &a, &r[side], side == EPOLL ? EPOLL_WAIT : CALL);
 	}
 	return look_on(w, t, how, max < LOOK ? max : LOOK, &a);
 }
@@ -477,7 +495,7 @@ bool ring_looks_agree(struct world *w, struct twin *t, const struct result *begu
 {
 	struct account a = {};
 
-	add(&a, &begun[EPOLL], EPOLL_WAIT);
-	add(&a, &begun[EVPOLL], CALL);
+	add(w, &a, &begun[EPOLL], EPOLL_WAIT);
+	add(w, &a, &begun[EVPOLL], CALL);
 	return look_on(w, t, BY_CALL, LOOK, &a);
 }

@@ -252,16 +252,26 @@ static void choose_weights(struct maker *m)
 	}
 }
 
+/* Lines are what comes in batches. The others of these have wakers that a ring can tell of. */
+static enum kind choose_kind(struct maker *m)
+{
+	static const enum kind kinds[] = { EVENTFD, PIPE, UNIX_STREAM, UDP, TCP };
+
+	if (one_in(m, 8))
+		return LINE;
+	return m->rings && one_in(m, 2) ? kinds[below(m, 5)] : below(m, KINDS);
+}
+
 static void choose(struct maker *m, bool alone)
 {
 	static const int twins[] = { 1, 1, 2, 2, 3, 4, 5, TWINS };
 	static const int most[] = { 1, 2, 3, 5, 20, LOOK };
 
+	m->rings = one_in(m, 3);
 	m->kinds = 1 + below(m, 4);
 	for (int i = 0; i < m->kinds; i++)
 		do {
-			/* Lines are what comes in batches. */
-			m->chosen[i] = one_in(m, 8) ? LINE : below(m, KINDS);
+			m->chosen[i] = choose_kind(m);
 		} while (m->chosen[i] == PROC_FILE && !alone);
 	m->twins = twins[below(m, 8)];
 	m->slots = 3 + below(m, SLOTS - 2);
@@ -270,7 +280,6 @@ static void choose(struct maker *m, bool alone)
 	m->events &= ~(EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP | EVPOLLROTATE);
 	m->how &= EPOLLET | EPOLLONESHOT | (one_in(m, 4) ? EPOLLEXCLUSIVE | EVPOLLROTATE : 0);
 	m->most = most[below(m, 6)];
-	m->rings = one_in(m, 3);
 	choose_weights(m);
 	for (int i = 0; i < SLOTS; i++)
 		m->kind[i] = -1;

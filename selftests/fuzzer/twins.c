@@ -120,15 +120,15 @@ static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t eve
 	t->exclusive |= queue;
 }
 
-/* Notes what the data of later events stands for. @file: 0 for a twin */
+/* Notes what the data of later events stands for. @slot: the watched file, NULL for a twin */
 static void note_item(struct world *w, const struct twin *t, int op, const struct evpoll_ctl *c,
-		      unsigned int slot, unsigned int file)
+		      const struct slot *slot)
 {
 	if (op == EPOLL_CTL_DEL)
 		return;
-	w->item[w->at][slot] = (struct registration){
-		.file = file, .events = c->events, .since = t->looks,
-		.changed = op == EPOLL_CTL_MOD,
+	w->item[w->at][c->data & 0xffff] = (struct registration){
+		.file = slot ? file_of(slot) : 0, .kind = slot ? slot->kind : KINDS,
+		.events = c->events, .since = t->looks, .changed = op == EPOLL_CTL_MOD,
 	};
 }
 
@@ -162,8 +162,7 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 	if (r[0].ev[0].events != r[1].ev[0].events)
 		return differ(w, "the change", r);
 	if (!r[0].ev[0].events)
-		note_item(w, t, op, &c, s->arg[1],
-			  is_nested(s->code) ? 0 : file_of(&w->slot[s->arg[1]]));
+		note_item(w, t, op, &c, is_nested(s->code) ? NULL : &w->slot[s->arg[1]]);
 	/* EPOLLEXCLUSIVE is for files of slots only. */
 	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE) && !r[0].ev[0].events)
 		note_exclusive(t, &w->slot[s->arg[1]], s->arg[2]);
@@ -240,7 +239,7 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 			c[side][i] = change_of(w, op, w->slot[slot].fd[side], s, slot);
 		set_error(&r[EPOLL], i, change_item(t, EPOLL, &c[EPOLL][i]), slot);
 		if (!r[EPOLL].ev[i].events)
-			note_item(w, t, op, &c[EPOLL][i], slot, file_of(&w->slot[slot]));
+			note_item(w, t, op, &c[EPOLL][i], &w->slot[slot]);
 		if (is_for_epoll_alone(w, op, r[EPOLL].ev[i].events))
 			c[EVPOLL][i].op = 0;	/* EINVAL */
 	}
