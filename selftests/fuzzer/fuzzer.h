@@ -34,6 +34,7 @@
 #define STEPS 256
 #define LOOK 64			/* events of a look, more than a twin can have items */
 #define FLIGHT 4		/* file descriptors in flight at a time */
+#define UNKNOWN_FILE 1
 #define FILE_IDS (2 * (STEPS + 1))	/* two for each object; a step opens one object */
 
 enum { EPOLL, EVPOLL };
@@ -138,7 +139,7 @@ struct twin {
 
 /**
  * struct registration - an item of a twin, which the data of its events names
- * @file: file_of() the watched slot, 0 for a twin
+ * @file: file_of() the watched slot, UNKNOWN_FILE, or 0 for a twin
  * @kind: kind of that file
  * @events: its mask
  * @since: looks of the twin before it was made

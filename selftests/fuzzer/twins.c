@@ -120,16 +120,29 @@ static void note_exclusive(struct twin *t, const struct slot *slot, uint32_t eve
 	t->exclusive |= queue;
 }
 
-/* Notes what the data of later events stands for. @slot: the watched file, NULL for a twin */
+/*
+ * Notes what the data of later events stands for. @nested: the item is a twin. The number of a slot
+ * that was closed may mean the file of another slot now.
+ */
 static void note_item(struct world *w, const struct twin *t, int op, const struct evpoll_ctl *c,
-		      const struct slot *slot)
+		      bool nested)
 {
+	struct registration item = {
+		.file = nested ? 0 : UNKNOWN_FILE, .kind = KINDS, .events = c->events,
+		.since = t->looks, .changed = op == EPOLL_CTL_MOD,
+	};
+
 	if (op == EPOLL_CTL_DEL)
 		return;
-	w->item[w->at][c->data & 0xffff] = (struct registration){
-		.file = slot ? file_of(slot) : 0, .kind = slot ? slot->kind : KINDS,
-		.events = c->events, .since = t->looks, .changed = op == EPOLL_CTL_MOD,
-	};
+	for (int i = 0; i < SLOTS && !nested; i++) {
+		const struct slot *s = &w->slot[i];
+
+		if (s->open && (s->fd[EPOLL] == c->fd || s->fd[EVPOLL] == c->fd)) {
+			item.file = file_of(s);
+			item.kind = s->kind;
+		}
+	}
+	w->item[w->at][c->data & 0xffff] = item;
 }
 
 static bool is_nested(enum code code)
@@ -162,7 +175,7 @@ static bool step_change(struct world *w, struct twin *t, int op, const int *fd,
 	if (r[0].ev[0].events != r[1].ev[0].events)
 		return differ(w, "the change", r);
 	if (!r[0].ev[0].events)
-		note_item(w, t, op, &c, is_nested(s->code) ? NULL : &w->slot[s->arg[1]]);
+		note_item(w, t, op, &c, is_nested(s->code));
 	/* EPOLLEXCLUSIVE is for files of slots only. */
 	if (op == EPOLL_CTL_ADD && (s->arg[2] & EPOLLEXCLUSIVE) && !r[0].ev[0].events)
 		note_exclusive(t, &w->slot[s->arg[1]], s->arg[2]);
@@ -239,7 +252,7 @@ static bool step_many(struct world *w, struct twin *t, int op, const struct step
 			c[side][i] = change_of(w, op, w->slot[slot].fd[side], s, slot);
 		set_error(&r[EPOLL], i, change_item(t, EPOLL, &c[EPOLL][i]), slot);
 		if (!r[EPOLL].ev[i].events)
-			note_item(w, t, op, &c[EPOLL][i], &w->slot[slot]);
+			note_item(w, t, op, &c[EPOLL][i], false);
 		if (is_for_epoll_alone(w, op, r[EPOLL].ev[i].events))
 			c[EVPOLL][i].op = 0;	/* EINVAL */
 	}

@@ -21,7 +21,7 @@ static inline enum mechanism mechanism(const struct twin *t, int side)
 	return side == EPOLL || t->flavour == OUTER ? BY_EPOLL : BY_WAIT;
 }
 
-/* Names the open file of a slot. Never 0. */
+/* Names the open file of a slot. Neither 0 nor UNKNOWN_FILE, because objects count from 1. */
 static inline unsigned int file_of(const struct slot *s)
 {
 	return 2 * s->object + s->end;
