@@ -164,6 +164,8 @@ bool new_instance(int at, uint64_t *rnd)
 	fd = open(EVPOLL_DEV, O_RDWR | (one_in(rnd, 2) ? O_NONBLOCK : 0));
 	if (fd < 0)
 		return false;
+	if (one_in(rnd, 2))
+		make_ring(fd, rnd);
 	return set_params(fd, rnd) ? put(fd, at) : (close(fd), false);
 }
 

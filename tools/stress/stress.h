@@ -41,6 +41,9 @@
 #define THREADS 4
 #define MAX_OPS 32
 
+/* Rings have 1, 2, 4, ... slots. */
+#define RING_ORDERS 11
+
 /* ms; an operation that takes longer hangs, because none waits for more than some ms. */
 #define HANG_MS 90000
 
@@ -61,6 +64,7 @@ struct thread_state {
  * @sock: a unix socket pair, over which processes pass files to each other
  * @done: number of operations that succeeded, by their index of ops[]
  * @threads: the threads of the workers
+ * @rings: what a ring of each size looks like, once somebody has made one
  * @loads: how often the loader loaded the module
  * @rounds: rounds of the checker
  * @lost: events that the checker missed
@@ -73,6 +77,7 @@ struct shared {
 	int sock[2];
 	_Atomic unsigned long done[MAX_OPS];
 	struct thread_state threads[PROCESSES][THREADS];
+	struct evpoll_ring_setup rings[RING_ORDERS];
 	_Atomic unsigned long loads;
 	_Atomic unsigned long rounds;
 	_Atomic unsigned long lost;
@@ -166,6 +171,15 @@ bool receive_file(int at);
 /* ops.c */
 struct evpoll_ctl random_change(uint64_t *rnd);
 void step(struct thread_state *state, uint64_t *rnd);
+
+/* ring.c */
+bool ring_reserve(void);
+bool make_ring(int ep, uint64_t *rnd);
+bool op_ring(uint64_t *rnd);
+bool op_map(uint64_t *rnd);
+bool op_unmap(uint64_t *rnd);
+bool op_harvest(uint64_t *rnd);
+bool op_scribble(uint64_t *rnd);
 
 /* uring.c */
 bool op_uring(uint64_t *rnd);

@@ -41,6 +41,8 @@ void work(int process, uint64_t seed)
 {
 	pthread_t tid[THREADS];
 
+	if (!ring_reserve())
+		exit(1);
 	for (int i = 0; i < THREADS; i++) {
 		threads[i].state = &shared->threads[process][i];
 		threads[i].rnd = seed + i * 0x9e3779b97f4a7c15 + 1;
