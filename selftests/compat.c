@@ -5,6 +5,8 @@
  */
 #include "evpoll_util.h"
 
+#include "lib/evpoll_ring.h"
+
 #include <stddef.h>
 #include <sys/eventfd.h>
 
@@ -25,6 +27,12 @@ _Static_assert((EVPOLL_IOC_WAIT & ~IOCSIZE_MASK) == 0xc000eb01, "EVPOLL_IOC_WAIT
 _Static_assert((EVPOLL_IOC_SET_PARAMS & ~IOCSIZE_MASK) == 0x4000eb02, "EVPOLL_IOC_SET_PARAMS");
 _Static_assert((EVPOLL_IOC_GET_PARAMS & ~IOCSIZE_MASK) == 0x8000eb03, "EVPOLL_IOC_GET_PARAMS");
 _Static_assert((EVPOLL_IOC_CTLV & ~IOCSIZE_MASK) == 0xc000eb05, "EVPOLL_IOC_CTLV");
+_Static_assert((EVPOLL_IOC_RING & ~IOCSIZE_MASK) == 0xc000eb07, "EVPOLL_IOC_RING");
+_Static_assert(offsetof(struct evpoll_ring_setup, size) == 8, "evpoll_ring_setup.size");
+_Static_assert(offsetof(struct evpoll_ring_setup, slots_offset) == 28, "evpoll_ring_setup");
+_Static_assert(sizeof(struct evpoll_ring_setup) % 8 == 0, "evpoll_ring_setup");
+_Static_assert(offsetof(struct evpoll_ring_slot, data) == 8, "evpoll_ring_slot.data");
+_Static_assert(sizeof(struct evpoll_ring_slot) == 16, "evpoll_ring_slot");
 
 #define DATA 0xfedcba9876543210ULL
 
@@ -353,6 +361,29 @@ TEST_F(compat_evpoll, read_sizes)
 	EXPECT_ERRNO(EINVAL, read(self->ep, buf, 11));
 	EXPECT_EQ(12, read(self->ep, buf, 12));
 	EXPECT_EQ(12, read(self->ep, buf, 25));
+}
+
+/* Documentation/ring.rst: the memory of a ring is the same for a 32-bit program */
+TEST_F(compat_evpoll, ring)
+{
+	int ep = ep_create(BY_WAIT, O_CLOEXEC);
+	struct evpoll_ring ring;
+	struct epoll_event ev[2];
+
+	ASSERT_EQ(0, evpoll_ring_create(&ring, ep, 64));
+	for (int i = 0; i < 200; i++) {
+		ASSERT_EQ(0, ep_ctl(BY_WAIT, ep, EPOLL_CTL_ADD, self->e, EPOLLIN | EPOLLET,
+				    DATA + i));
+		/* The call has the event that was there. */
+		ASSERT_EQ(1, ep_wait(BY_WAIT, ep, ev, 2, 0));
+		ASSERT_EQ(0, eventfd_write(self->e, 1));
+		ASSERT_EQ(1, evpoll_ring_harvest(&ring, ev, 2));
+		EXPECT_EVENT(EPOLLIN, DATA + i, ev[0]);
+		ASSERT_EQ(0, evpoll_ring_harvest(&ring, ev, 2));
+		ASSERT_EQ(0, ep_del(BY_WAIT, ep, self->e));
+	}
+	evpoll_ring_close(&ring);
+	close(ep);
 }
 
 TEST_HARNESS_MAIN

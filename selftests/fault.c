@@ -25,6 +25,8 @@ FIXTURE(fault) {
 	int ep;
 	int witness;	/* watched, readable: the event that must always be there */
 	int fd;		/* for the test */
+	int ep_with_ring;
+	size_t ring_size;
 };
 
 /* Which allocations may fail: all; and without a stack on the console for each. */
@@ -295,6 +297,86 @@ TEST_F(fault, wait)
 		SKIP(return, "this kernel has no CONFIG_FAULT_INJECTION_USERCOPY");
 	EXPECT_LT(0, walk(_metadata, self, call_wait, undo_nothing, 1));
 	walk(_metadata, self, call_read, undo_nothing, 1);
+}
+
+static int call_ring(FIXTURE_DATA(fault) *self)
+{
+	struct evpoll_ring_setup setup = { .slots = 1024 };
+
+	if (!ioctl(self->fd, EVPOLL_IOC_RING, &setup))
+		return 0;
+	/* The instance may have the ring. */
+	if (errno == EFAULT) {
+		undo_open(self);
+		call_open(self);
+		errno = EFAULT;
+	}
+	return -1;
+}
+
+static void undo_ring(FIXTURE_DATA(fault) *self)
+{
+	undo_open(self);
+	if (call_open(self) < 0)
+		abort();
+}
+
+/* EVPOLL_IOC_RING: the pages, their mapping in the kernel, and what describes them */
+TEST_F(fault, ring)
+{
+	ASSERT_LE(0, call_open(self));
+	EXPECT_LT(0, walk(_metadata, self, call_ring, undo_ring, 1));
+}
+
+static void *mapped;
+
+static int call_map_ring(FIXTURE_DATA(fault) *self)
+{
+	mapped = mmap(NULL, self->ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	return mapped == MAP_FAILED ? -1 : 0;
+}
+
+static void undo_map_ring(FIXTURE_DATA(fault) *self)
+{
+	*(char *)mapped = 1;
+	munmap(mapped, self->ring_size);
+}
+
+TEST_F(fault, map_ring)
+{
+	struct evpoll_ring_setup setup = { .slots = 1 << 16 };
+
+	ASSERT_LE(0, call_open(self));
+	ASSERT_EQ(0, ioctl(self->fd, EVPOLL_IOC_RING, &setup));
+	self->ring_size = setup.size;
+	EXPECT_LT(0, walk(_metadata, self, call_map_ring, undo_map_ring, 1));
+}
+
+/* A slot costs memory in the kernel at times. Without it the event comes the way without a ring. */
+static int call_add_to_ring(FIXTURE_DATA(fault) *self)
+{
+	return ep_add(BY_WAIT, self->ep_with_ring, self->fd, EPOLLIN | EPOLLET);
+}
+
+static void undo_add_to_ring(FIXTURE_DATA(fault) *self)
+{
+	/* The first event is that of ADD. */
+	if (!ep_mask(BY_WAIT, self->ep_with_ring, self->fd, 0) || eventfd_write(self->fd, 1) ||
+	    !ep_mask(BY_WAIT, self->ep_with_ring, self->fd, 0) ||
+	    ep_del(BY_WAIT, self->ep_with_ring, self->fd))
+		abort();
+}
+
+TEST_F(fault, add_to_ring)
+{
+	struct evpoll_ring_setup setup = { .slots = 1024 };
+
+	self->ep_with_ring = ep_create(BY_WAIT, O_CLOEXEC);
+	ASSERT_EQ(0, ioctl(self->ep_with_ring, EVPOLL_IOC_RING, &setup));
+	self->fd = eventfd(1, EFD_CLOEXEC);
+	EXPECT_LT(0, walk(_metadata, self, call_add_to_ring, undo_add_to_ring, 1));
+	EXPECT_EQ(0, ep_items(self->ep_with_ring));
+	close(self->ep_with_ring);
 }
 
 static int call_params(FIXTURE_DATA(fault) *self)
