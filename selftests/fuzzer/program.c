@@ -49,7 +49,7 @@ static const struct op ops[CODES] = {
 	[WAIT] = { "wait", "tn", 100 },
 	[WAIT_READ] = { "wait-read", "tn", 100 },
 	[WAIT_URING] = { "wait-uring", "tn", 60 },
-	[WAIT_HARVEST] = { "wait-harvest", "tn", 150 },
+	[WAIT_HARVEST] = { "wait-harvest", "tn", 400 },
 	[WAIT_BAD] = { "wait-bad", "tnn", 15 },
 };
 
@@ -226,9 +226,14 @@ static void choose_weights(struct maker *m)
 	for (enum code code = 0; code < CODES; code++) {
 		m->weight[code] = ops[code].weight;
 		switch (code) {
+		case WRITE:
+		case READ:
+			/* Each look with a ring takes all events, so there must be more of them. */
+			if (m->rings)
+				m->weight[code] *= 3;
+			break;
 		case OPEN:
 		case ADD:
-		case WRITE:
 		case WAIT:
 			break;
 		case NEST:
