@@ -165,7 +165,7 @@ TEST_F(ring_mmap, after_the_first_registration)
 {
 	ASSERT_EQ(0, ep_add(BY_WAIT, self->ep, self->fd, EPOLLIN));
 	EXPECT_ERRNO(EBUSY, make_ring(self->ep, 8, &self->setup));
-	EXPECT_NO_MAP(ENXIO, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->ep, 0);
+	EXPECT_NO_MAP(ENODEV, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->ep, 0);
 	ASSERT_EQ(0, eventfd_write(self->fd, 1));
 	EXPECT_EQ(EPOLLIN, ep_mask(BY_WAIT, self->ep, self->fd, SOON));
 	ASSERT_EQ(0, ep_del(BY_WAIT, self->ep, self->fd));
@@ -177,7 +177,7 @@ TEST_F(ring_mmap, wrong_mappings)
 	const int rw = PROT_READ | PROT_WRITE;
 	size_t size;
 
-	EXPECT_NO_MAP(ENXIO, PAGE, rw, MAP_SHARED, self->ep, 0);
+	EXPECT_NO_MAP(ENODEV, PAGE, rw, MAP_SHARED, self->ep, 0);
 	ASSERT_EQ(0, make_ring(self->ep, SLOTS, &self->setup));
 	size = self->setup.size;
 	ASSERT_LT(2 * PAGE, size);
