@@ -7,6 +7,7 @@
  * Level-triggered items that the ring tells of are pending or ready, so the scan reports them with
  * all bits that hold. The harvest of a call only takes their entries away.
  */
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
@@ -37,7 +38,7 @@ static struct evpoll_ring_slot *evpoll_ring_slot_at(const struct evpoll_ring *ri
 	nr = (offset - first) / sizeof(struct evpoll_ring_slot);
 	if (offset < first || nr > ring->mask || offset % sizeof(struct evpoll_ring_slot))
 		return NULL;
-	return &ring->slots[nr];
+	return &ring->slots[array_index_nospec(nr, ring->mask + 1)];
 }
 
 /* How many entries are there? The program may write any head, so this is checked. */
@@ -56,6 +57,17 @@ static u32 evpoll_ring_look(const struct evpoll_ring *ring, u32 pos)
 	u32 entry = smp_load_acquire(evpoll_ring_entry(ring, pos));
 
 	return entry & lap ? entry - lap : 0;
+}
+
+/*
+ * There was no entry at this position. Is that so because a harvester has claimed it meanwhile? Then
+ * there may be entries behind it.
+ */
+static bool evpoll_ring_moved(const struct evpoll_ring *ring, u32 pos)
+{
+	/* A harvester moves the head before it clears the entry: pairs with its release, H3. */
+	smp_rmb();
+	return (s32)(atomic_read(ring->head) - pos) > 0;
 }
 
 /* H2, and the first half of H3. Returns false if another harvester was faster. */
@@ -159,8 +171,10 @@ int evpoll_harvest(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 			break;
 		head = atomic_read(ring->head);
 		offset = evpoll_ring_look(ring, head);
-		if (!offset)
+		if (!offset && !evpoll_ring_moved(ring, head))
 			break;
+		if (!offset)
+			continue;
 		ret = evpoll_harvest_one(ring, &sink, head, offset);
 		if (ret < 0) {
 			*fault = true;
@@ -181,6 +195,10 @@ bool evpoll_ring_has_event(const struct evpoll_ring *ring)
 		if (evpoll_harvest_break(n))
 			return false;
 		offset = evpoll_ring_look(ring, pos);
+		if (!offset && evpoll_ring_moved(ring, pos)) {
+			pos = atomic_read(ring->head) - 1;
+			continue;
+		}
 		/* The wake callback that has reserved it wakes the pollers afterwards. */
 		if (!offset)
 			return false;

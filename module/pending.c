@@ -120,7 +120,7 @@ void evpoll_queue_news(struct evpoll *ep, __poll_t uring, enum evpoll_wakeup wak
 	/* The full barrier above. */
 	if (!waitqueue_active(&ep->waiters) && !waitqueue_active(&ep->pollers))
 		return;
-	if (uring)
+	if (uring && waitqueue_active(&ep->pollers))
 		set_bit(EVPOLL_POLLERS_URING, &ep->state);
 	window_ns = evpoll_window_ns(ep);
 	first = evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep);

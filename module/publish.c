@@ -20,6 +20,9 @@
  */
 #define EVPOLL_TRUE_BITS (EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM)
 
+/* A harvest or a call may change the word meanwhile. More often only a program that does not harvest. */
+#define EVPOLL_JOIN_TRIES 8
+
 /*
  * May the event go into the ring? An item with more than one wait entry may have two wake callbacks
  * at the same time. EPOLLWAKEUP keeps the system awake until a call has polled the file. Items with
@@ -69,23 +72,20 @@ static enum evpoll_published evpoll_fill_slot(struct evpoll_ring *ring, unsigned
 					      u32 bits)
 {
 	atomic_t *state = evpoll_slot_state(ring, slot);
+	int old = atomic_read(state), i;
 
-	/* Only a wake callback lists the slot, so it stays as it is if it is not listed. */
-	if (atomic_read(state) & EVPOLL_RING_LISTED) {
-		/*
-		 * P1. Orders what the waker did to the file before the bits: whoever sees the bits
-		 * sees that too, as H3 and evpoll_slot_clear() are full barriers.
-		 */
-		smp_mb__before_atomic();
-		atomic_or(bits, state);
-		/* P2. If the slot is listed still, the harvest to come sees the bits. */
-		smp_mb__after_atomic();
-		if (atomic_read(state) & EVPOLL_RING_LISTED)
+	/*
+	 * P1. The full barrier of the exchange orders what the waker did to the file before the bits:
+	 * whoever sees the bits sees that too, as H3 and evpoll_slot_clear() are full barriers. It
+	 * also orders the bits before the check of the pollers, P6. The loop is bounded, because the
+	 * program may write the word all the time.
+	 */
+	for (i = 0; (old & EVPOLL_RING_LISTED) && i < EVPOLL_JOIN_TRIES; i++)
+		if (atomic_try_cmpxchg(state, &old, old | bits))
 			return EVPOLL_JOINED;
-	}
-	if (evpoll_list_slot(ring, slot, bits))
+	/* Only a wake callback lists the slot, so it stays as it is now. */
+	if (!(old & EVPOLL_RING_LISTED) && evpoll_list_slot(ring, slot, bits))
 		return EVPOLL_LISTED;
-	atomic_andnot(EVPOLL_SLOT_TOLD, state);
 	return EVPOLL_UNPUBLISHED;
 }
 

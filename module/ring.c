@@ -13,6 +13,7 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -34,10 +35,13 @@
 /* A search for a free slot gives up after so many that are still listed. */
 #define EVPOLL_SLOT_TRIES 4
 
-/* A ring takes an eighth of the memory of its items, or less. So it counts as so many watches. */
-static unsigned int evpoll_ring_watches(u32 slots)
+/*
+ * The memory counts as the watches that would take as much. The same on all kernels, also where an
+ * item is larger because of debugging options.
+ */
+static unsigned int evpoll_ring_watches(u64 size)
 {
-	return max(slots / 8, 1U);
+	return div_u64(size, 160);
 }
 
 static void evpoll_ring_free_pages(struct evpoll_ring *ring)
@@ -45,8 +49,10 @@ static void evpoll_ring_free_pages(struct evpoll_ring *ring)
 	unsigned int i;
 
 	vunmap(ring->map);
-	for (i = 0; i < ring->nr_pages; i++)
+	for (i = 0; i < ring->nr_pages; i++) {
 		__free_page(ring->pages[i]);
+		cond_resched();
+	}
 	kvfree(ring->pages);
 }
 
@@ -134,11 +140,14 @@ long evpoll_ring_create(struct evpoll *ep, struct evpoll_ring_setup *setup)
 
 	if (!is_power_of_2(setup->slots) || setup->slots > EVPOLL_RING_MAX_SLOTS || setup->flags)
 		return -EINVAL;
-	watches = evpoll_ring_watches(setup->slots);
+	/* Checked again below. This spares the allocation. */
+	if (READ_ONCE(ep->ring))
+		return -EEXIST;
+	evpoll_ring_layout(setup);
+	watches = evpoll_ring_watches(setup->size);
 	error = evpoll_user_charge(ep->user, watches);
 	if (error)
 		return error;
-	evpoll_ring_layout(setup);
 	ring = evpoll_ring_alloc(setup);
 	error = ring ? evpoll_ring_install(ep, ring) : -ENOMEM;
 	if (!error)
@@ -151,7 +160,7 @@ long evpoll_ring_create(struct evpoll *ep, struct evpoll_ring_setup *setup)
 
 void evpoll_ring_end(struct evpoll *ep)
 {
-	evpoll_user_uncharge(ep->user, evpoll_ring_watches(ep->ring->mask + 1));
+	evpoll_user_uncharge(ep->user, evpoll_ring_watches((u64)ep->ring->nr_pages << PAGE_SHIFT));
 	evpoll_ring_free(ep->ring);
 }
 

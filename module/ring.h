@@ -129,7 +129,8 @@ static inline u32 evpoll_ring_lap(const struct evpoll_ring *ring, u32 pos)
  */
 static inline bool evpoll_ring_has_entry(const struct evpoll *ep)
 {
-	const struct evpoll_ring *ring = ep->ring;
+	/* Pairs with smp_store_release() in evpoll_ring_install(). */
+	const struct evpoll_ring *ring = READ_ONCE(ep->ring);
 	int head;
 
 	if (likely(!ring))

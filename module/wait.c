@@ -47,7 +47,7 @@ static noinline bool evpoll_has_items_locked(struct evpoll *ep)
 	spin_lock_irq(&ep->waiters.lock);
 	has_items = evpoll_has_items(ep);
 	/* No scan will come and do this. */
-	if (!has_items && ep->ring)
+	if (!has_items && READ_ONCE(ep->ring))
 		evpoll_ring_clear_more(ep);
 	spin_unlock_irq(&ep->waiters.lock);
 	return has_items;
@@ -71,7 +71,9 @@ static bool evpoll_may_deliver(struct evpoll *ep)
 static bool evpoll_has_enough(struct evpoll *ep, int need)
 {
 	lockdep_assert_held(&ep->waiters.lock);
-	return need > 1 ? evpoll_nr_new(ep) >= need : ep->nready || ep->ring;
+	if (READ_ONCE(ep->ring))
+		return true;
+	return need > 1 ? evpoll_nr_new(ep) >= need : ep->nready;
 }
 
 /*
@@ -102,6 +104,18 @@ static int evpoll_wake_function(wait_queue_entry_t *wait, unsigned int mode, int
 }
 
 /*
+ * A call may find an event. The program can write entries into the ring that are none, without end.
+ * So with a ring, give way to other tasks, and return false when the time is over.
+ */
+static bool evpoll_try_again(const struct evpoll *ep, ktime_t expires)
+{
+	if (!READ_ONCE(ep->ring))
+		return true;
+	cond_resched();
+	return expires == KTIME_MAX || ktime_before(ktime_get(), expires);
+}
+
+/*
  * Sleeps until @need items are ready, a signal comes or @expires is reached. Returns false if
  * @expires was reached. Returns true at once if a scan may find an item; with a @need above 1, if
  * @need are ready or a flush may move some.
@@ -121,7 +135,7 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 	if (need > 1 ? evpoll_is_pending(ep) || evpoll_has_enough(ep, need) :
 		       evpoll_has_items(ep)) {
 		spin_unlock_irq(&ep->waiters.lock);
-		return true;
+		return evpoll_try_again(ep, expires);
 	}
 	if (READ_ONCE(ep->params.flags) & EVPOLL_FIFO)
 		__add_wait_queue_entry_tail_exclusive(&ep->waiters, &waiter.wait);
@@ -129,7 +143,7 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 		/* As epoll does, because the task that slept least has the warmest caches. */
 		__add_wait_queue_exclusive(&ep->waiters, &waiter.wait);
 	__set_current_state(TASK_INTERRUPTIBLE);
-	if (ep->ring)
+	if (READ_ONCE(ep->ring))
 		/*
 		 * W3. A wake callback puts entries into the ring without the lock, so this looks
 		 * once more. Pairs with the barrier in evpoll_queue_news().
@@ -139,9 +153,7 @@ static bool evpoll_sleep(struct evpoll *ep, ktime_t expires, int need)
 		__remove_wait_queue(&ep->waiters, &waiter.wait);
 		__set_current_state(TASK_RUNNING);
 		spin_unlock_irq(&ep->waiters.lock);
-		/* The program may write entries without end. */
-		cond_resched();
-		return expires == KTIME_MAX || ktime_before(ktime_get(), expires);
+		return evpoll_try_again(ep, expires);
 	}
 	spin_unlock_irq(&ep->waiters.lock);
 
@@ -386,7 +398,7 @@ long evpoll_wait(struct file *file, struct evpoll_wait *wait, struct evpoll_wait
 	if (wait->reserved || wait->min_wait_ns > KTIME_MAX || evpoll_ctlv_is_wrong(&wait->ctlv))
 		return -EINVAL;
 	/* Nobody knows how many different items the ring and the ready list have. */
-	if (wait->min_wait_ns && ((struct evpoll *)file->private_data)->ring)
+	if (wait->min_wait_ns && READ_ONCE(((struct evpoll *)file->private_data)->ring))
 		return -EINVAL;
 	if (wait->timeout) {
 		n = evpoll_get_timeout(u64_to_user_ptr(wait->timeout), &expires);

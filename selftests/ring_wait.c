@@ -334,6 +334,23 @@ TEST_F(ring_wait, min_wait_is_refused)
 	EXPECT_ERRNO(EINVAL, ioctl(self->ep, EVPOLL_IOC_WAIT, &wait));
 }
 
+/* Entries that are none, at the head: the call ends with its timeout. */
+TEST_F(ring_wait, wrong_entry_and_the_timeout)
+{
+	uint32_t head = *self->ring.head, entry[] = { 1, 16 + 1, self->ring.size + 1, -15U };
+	struct epoll_event ev;
+	long long start;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		self->ring.index[head & self->ring.mask] = entry[i];
+		start = now_ms();
+		alarm(SOON / 1000);
+		EXPECT_EQ(0, ep_wait(BY_WAIT, self->ep, &ev, 1, 100));
+		EXPECT_LE(100, now_ms() - start);
+		alarm(0);
+	}
+}
+
 /* A signal ends the wait, and the event that comes later is not lost. */
 TEST_F(ring_wait, signal_ends_the_wait)
 {

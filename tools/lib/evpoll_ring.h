@@ -226,7 +226,7 @@ static EVPOLL_RING_NOINLINE int evpoll_ring_harvest_run(struct evpoll_ring *ring
 {
 	uint32_t head, lap, room, n;
 	uint32_t *at;
-	int got;
+	int got = 0;
 
 	do {
 		head = evpoll_ring_head(ring);
@@ -237,10 +237,14 @@ static EVPOLL_RING_NOINLINE int evpoll_ring_harvest_run(struct evpoll_ring *ring
 			room = maxevents;
 		at = evpoll_ring_at(ring, head);
 		n = evpoll_ring_run(at, at + room, lap);
-		if (!n)
+		/*
+		 * Acquire order, for the second look at the head: a harvester moves it before it
+		 * clears the entry.
+		 */
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!n && evpoll_ring_head(ring) == head)
 			return 0;
-		got = 0;
-		if (evpoll_ring_claim(ring, head, n))
+		if (n && evpoll_ring_claim(ring, head, n))
 			got = evpoll_ring_take_run(ring->map - lap, at, at + n, events) - events;
 	} while (!got);
 	return got;
@@ -282,10 +286,13 @@ static inline int evpoll_ring_harvest(struct evpoll_ring *ring, struct epoll_eve
 	/* Acquire order pairs with the release in P4. */
 	uint32_t entry = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 
-	if (!evpoll_ring_is_new(ring, head, entry))
+	if (evpoll_ring_is_new(ring, head, entry)) {
+		if (evpoll_ring_harvest_one(ring, head, at, entry, events))
+			return 1;
+	} else if (evpoll_ring_head(ring) == head) {
 		return 0;
-	if (evpoll_ring_harvest_one(ring, head, at, entry, events))
-		return 1;
+	}
+	/* There are several, or another harvester claimed this one, and there may be more. */
 	return evpoll_ring_harvest_run(ring, events, maxevents);
 }
 
@@ -427,7 +434,8 @@ static inline int evpoll_ring_wait(struct evpoll_ring *ring, struct epoll_event 
 		/* Acquire order pairs with the release in P4. */
 		entry = __atomic_load_n(at, __ATOMIC_ACQUIRE);
 		if (!entry) {
-			if (!(timeout | evpoll_ring_more(ring)))
+			/* The head again, see evpoll_ring_harvest(). */
+			if (!(timeout | evpoll_ring_more(ring)) && evpoll_ring_head(ring) == head)
 				return 0;
 		} else if (evpoll_ring_is_new(ring, head, entry) &&
 			   evpoll_ring_load(&ring->turns) < EVPOLL_RING_TURNS &&

@@ -126,8 +126,8 @@ struct evpoll_ctlv {
  * * EINTR: a signal came. If @ctlv.done is less than @ctlv.nr, it came during the changes, and the
  *   call did not wait; see EINTR of &struct evpoll_ctlv
  * * EINVAL: a value is out of its range, @timeout is negative or its tv_nsec is 10^9 or more,
- *   @min_wait_ns is above 2^63 - 1, @sigsetsize is wrong, or a reserved field is not zero. No
- *   change was tried
+ *   @min_wait_ns is above 2^63 - 1, or above 0 and the instance has a ring, @sigsetsize is wrong, or
+ *   a reserved field is not zero. No change was tried
  * * EFAULT: user memory cannot be read or written. @ctlv.done says how many changes were tried. Set
  *   it to 0 before the call, because a call that fails before the first change does not write it
  */
@@ -215,7 +215,8 @@ struct evpoll_params {
  * @latency: with EVPOLL_LATENCY, the number of events by the time from wake callback to delivery.
  *	Slot n counts times of 2^n to 2^(n+1) - 1 ns. Slot 0 also counts 0 ns, and the last slot
  *	counts all longer times. Events that the ring delivers are not measured
- * @published: wake callbacks that put an event into the ring. Each of them is one of @callbacks too
+ * @published: entries that wake callbacks put into the ring's index. An event that joins others in
+ *	its slot needs none
  * @harvested: entries that were taken out of the ring's index, with an event or without, by the
  *	program or by a wait. A wait counts those that the program took before
  *
@@ -307,8 +308,8 @@ struct evpoll_uring_epoll_ctl {
  * * EINVAL: @slots is not a power of two or too large, or @flags is not zero
  * * EEXIST: the instance has a ring already
  * * EBUSY: the instance has a registration
- * * ENOSPC: the ring counts as @slots / 8 watches of the user (at least 1), because it takes so
- *   much memory, and this would exceed fs.evpoll.max_user_watches
+ * * ENOSPC: the ring counts as @size / 160 watches of the user, which would take as much memory, and
+ *   this would exceed fs.evpoll.max_user_watches
  * * ENOMEM: there is not enough memory
  *
  * Errors of mmap(2): ENODEV, the instance has no ring; EINVAL, the length, the offset, the flags or
