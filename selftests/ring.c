@@ -397,16 +397,4 @@ TEST_F(ring, counters)
 	EXPECT_NE(NULL, strstr(text, "ring_slots: 8\npublished: 2\nharvested: 2\n"));
 }
 
-/* A program that was built before the ring gets the fields that it knows. */
-TEST_F(ring, stats_of_an_older_program)
-{
-	size_t old = offsetof(struct evpoll_stats, published);
-	struct evpoll_stats stats = { .published = 17 };
-
-	EXPECT_EQ(0, ioctl(self->ep, _IOC(_IOC_READ, EVPOLL_IOC_MAGIC, 4, old), &stats));
-	EXPECT_EQ(17, stats.published);
-	EXPECT_ERRNO(EINVAL, ioctl(self->ep, _IOC(_IOC_READ, EVPOLL_IOC_MAGIC, 4, old - 8),
-				   &stats));
-}
-
 TEST_HARNESS_MAIN
