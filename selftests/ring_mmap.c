@@ -410,7 +410,7 @@ FIXTURE(ring_limit) {
 FIXTURE_SETUP(ring_limit)
 {
 	snprintf(self->old, sizeof(self->old), "%lld", number_in(LIMIT));
-	ASSERT_EQ(0, write_file(LIMIT, "10"));
+	ASSERT_EQ(0, write_file(LIMIT, "60"));
 	/* New instances belong to this user. Other permissions stay those of root. */
 	ASSERT_EQ(0, setresuid(USER, 0, 0));
 }
@@ -445,20 +445,20 @@ static int room_becomes(int n)
 	return now;
 }
 
-/* A ring counts as an eighth of its slots, and at least as one. */
+/* A ring counts as the watches that would take as much memory, 160 bytes each. */
 TEST_F(ring_limit, counts_as_watches)
 {
 	static const struct { unsigned int slots, watches; } rings[] = {
-		{ 1, 1 }, { 2, 1 }, { 8, 1 }, { 16, 2 }, { 64, 8 },
+		{ 1, PAGE / 160 }, { 64, PAGE / 160 }, { 256, 2 * PAGE / 160 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rings); i++) {
 		int ep = ep_create(BY_WAIT, O_CLOEXEC);
 
 		ASSERT_EQ(0, make_ring(ep, rings[i].slots, &self->setup));
-		EXPECT_EQ(10 - rings[i].watches, room()) TH_LOG("%u slots", rings[i].slots);
+		EXPECT_EQ(60 - rings[i].watches, room()) TH_LOG("%u slots", rings[i].slots);
 		close(ep);
-		EXPECT_EQ(10, room_becomes(10));
+		EXPECT_EQ(60, room_becomes(60));
 	}
 }
 
@@ -467,16 +467,16 @@ TEST_F(ring_limit, enospc)
 {
 	int ep = ep_create(BY_WAIT, O_CLOEXEC), other = ep_create(BY_WAIT, O_CLOEXEC);
 
-	EXPECT_ERRNO(ENOSPC, make_ring(ep, 128, &self->setup));
+	EXPECT_ERRNO(ENOSPC, make_ring(ep, 512, &self->setup));
 	EXPECT_ERRNO(ENOSPC, make_ring(ep, EVPOLL_RING_MAX_SLOTS, &self->setup));
-	EXPECT_EQ(10, room());
+	EXPECT_EQ(60, room());
 	ASSERT_EQ(0, make_ring(ep, 64, &self->setup));
-	EXPECT_ERRNO(ENOSPC, make_ring(other, 32, &self->setup));
-	EXPECT_EQ(2, room());
+	EXPECT_ERRNO(ENOSPC, make_ring(other, 256, &self->setup));
+	EXPECT_EQ(35, room());
 	ASSERT_EQ(0, make_ring(other, 16, &self->setup));
-	EXPECT_EQ(0, room());
+	EXPECT_EQ(10, room());
 	close(ep);
-	EXPECT_EQ(8, room_becomes(8));
+	EXPECT_EQ(35, room_becomes(35));
 	for (int i = 0; i < 100; i++) {
 		EXPECT_ERRNO(EEXIST, make_ring(other, 8, &self->setup));
 		EXPECT_ERRNO(EINVAL, make_ring(other, 7, &self->setup));
@@ -487,7 +487,7 @@ TEST_F(ring_limit, enospc)
 		EXPECT_ERRNO(EBUSY, make_ring(ep, 8, &self->setup));
 	close(ep);
 	close(other);
-	EXPECT_EQ(10, room_becomes(10));
+	EXPECT_EQ(60, room_becomes(60));
 	ASSERT_EQ(0, write_file(LIMIT, "0"));
 	ep = ep_create(BY_WAIT, O_CLOEXEC);
 	EXPECT_ERRNO(ENOSPC, make_ring(ep, 1, &self->setup));
@@ -503,11 +503,11 @@ TEST_F(ring_limit, mapping_counts_for_nothing)
 	map = map_ring(ep, self->setup.size);
 	ASSERT_NE(MAP_FAILED, map);
 	ASSERT_EQ(0, ep_add(BY_WAIT, ep, eventfd(0, EFD_CLOEXEC), EPOLLIN));
-	EXPECT_EQ(1, room());
+	EXPECT_EQ(34, room());
 	close(ep);
-	EXPECT_EQ(10, room_becomes(10));
+	EXPECT_EQ(60, room_becomes(60));
 	munmap(map, self->setup.size);
-	EXPECT_EQ(10, room());
+	EXPECT_EQ(60, room());
 }
 
 /* So does the death of the process, whatever it was doing. */
@@ -521,7 +521,7 @@ TEST_F(ring_limit, nothing_leaks)
 			int ep = ep_create(BY_WAIT, 0);
 
 			/* The ring before this one may not be freed yet. */
-			if (room_becomes(10) != 10 || make_ring(ep, 32, &self->setup) ||
+			if (room_becomes(60) != 60 || make_ring(ep, 32, &self->setup) ||
 			    map_ring(ep, self->setup.size) == MAP_FAILED ||
 			    ep_add(BY_WAIT, ep, eventfd(1, 0), EPOLLIN))
 				_exit(1);
@@ -532,7 +532,7 @@ TEST_F(ring_limit, nothing_leaks)
 		}
 		EXPECT_EQ(i % 2 ? -1 : 0, reap(pid));
 	}
-	EXPECT_EQ(10, room_becomes(10));
+	EXPECT_EQ(60, room_becomes(60));
 }
 
 /* The number behind @key in a "key value" file, -1 if it is not there */
