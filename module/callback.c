@@ -102,40 +102,15 @@ static __always_inline bool evpoll_hand_over(struct evpoll_item *item, __poll_t 
 	if (events & EPOLLEXCLUSIVE)
 		return evpoll_wake_at_once(item, queued, uring, wakeup) &&
 		       evpoll_takes_exclusive(events, what);
-	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED) {
-		if (listed)
-			/* P5: the lock that is taken next does not order the check of the pollers. */
-			smp_mb();
-		evpoll_wake_at_once(item, queued, uring, wakeup);
-	} else if (queued) {
-		evpoll_queue_pending(item, uring, wakeup);
-	} else if (listed) {
+	if (listed && !queued)
 		evpoll_queue_news(ep, uring, wakeup);
-	} else {
+	else if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED)
+		evpoll_wake_at_once(item, queued, uring, wakeup);
+	else if (queued)
+		evpoll_queue_pending(item, uring, wakeup);
+	else
 		evpoll_repeat(item, uring);
-	}
 	return true;
-}
-
-/*
- * The instance has a ring. An event that is in the ring is queued as well if the item is
- * level-triggered, because a call must poll the file until it is not ready any more.
- */
-static noinline bool evpoll_ring_event(struct evpoll_item *item, __poll_t events, __poll_t what,
-				       int sync)
-{
-	enum evpoll_published published = evpoll_publish(item, &events, what);
-	bool level = !(events & (EPOLLET | EPOLLONESHOT)), queued = false, end;
-
-	if (published == EVPOLL_DROPPED)
-		return true;
-	/* A full barrier, see EVPOLL_QUEUED. */
-	if (level || published == EVPOLL_UNPUBLISHED)
-		queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
-	end = evpoll_hand_over(item, events, what, sync, queued, published == EVPOLL_LISTED);
-	if (queued)
-		evpoll_ring_set_more(evpoll_of(item));
-	return end;
 }
 
 /* Queues the item for an event in its mask. Returns the same. */
@@ -145,11 +120,20 @@ static __always_inline bool evpoll_queue_event(struct evpoll_item *item, __poll_
 	bool queued;
 
 	trace_evpoll_callback(item, what);
-	if (evpoll_of(item)->ring)
-		return evpoll_ring_event(item, events, what, sync);
 	/* A full barrier, see EVPOLL_QUEUED. */
 	queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
 	return evpoll_hand_over(item, events, what, sync, queued, false);
+}
+
+/* The instance has a ring, and the item was queued, or somebody may sleep. Returns the same. */
+static noinline bool evpoll_ring_hand_over(struct evpoll_item *item, __poll_t events,
+					   __poll_t what, int sync, bool queued, bool listed)
+{
+	bool end = evpoll_hand_over(item, events, what, sync, queued, listed);
+
+	if (queued)
+		evpoll_ring_set_more(evpoll_of(item));
+	return end;
 }
 
 /*
@@ -196,6 +180,52 @@ static int evpoll_wake_callback(wait_queue_entry_t *wait, unsigned int mode, int
 	return evpoll_wake_item(item, sync, what);
 }
 
+/*
+ * The instance has a ring. If the item is level-triggered, an event in the ring queues it as well,
+ * because a call must poll the file until it is not ready any more.
+ */
+static __always_inline bool evpoll_ring_event(struct evpoll_item *item, __poll_t events,
+					      __poll_t what, int sync,
+					      enum evpoll_published published)
+{
+	bool listed = published == EVPOLL_LISTED, queued = false;
+
+	trace_evpoll_callback(item, what);
+	/* A full barrier, see EVPOLL_QUEUED. */
+	if (!(events & (EPOLLET | EPOLLONESHOT)) || published == EVPOLL_UNPUBLISHED)
+		queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);
+	if (listed && !queued && !evpoll_has_sleepers(evpoll_of(item)))
+		return true;
+	return evpoll_ring_hand_over(item, events, what, sync, queued, listed);
+}
+
+/* evpoll_publish_usual() has left the event to this. */
+static noinline int evpoll_wake_unusual(struct evpoll_entry *entry, struct evpoll_item *item,
+					int sync, __poll_t what)
+{
+	__poll_t events;
+	enum evpoll_published published = evpoll_publish(item, &events, what);
+	int used = !(events & EPOLLEXCLUSIVE);
+
+	if (published != EVPOLL_DROPPED && evpoll_wants(events, what))
+		used = evpoll_ring_event(item, events, what, sync, published);
+	if (unlikely(what & POLLFREE))
+		evpoll_pollfree(entry);
+	return used;
+}
+
+/* The wake callback of an instance with a ring */
+static int evpoll_wake_callback_ring(wait_queue_entry_t *wait, unsigned int mode, int sync,
+				     void *key)
+{
+	struct evpoll_item *item = container_of(wait, struct evpoll_item, entry.wait);
+	__poll_t what = key_to_poll(key), events;
+
+	if (!evpoll_publish_usual(item, &events, what))
+		return evpoll_wake_unusual(&item->entry, item, sync, what);
+	return evpoll_ring_event(item, events, what, sync, EVPOLL_LISTED);
+}
+
 /* The same, for the second and further wait entries. */
 static int evpoll_wake_callback_more(wait_queue_entry_t *wait, unsigned int mode, int sync,
 				     void *key)
@@ -203,6 +233,8 @@ static int evpoll_wake_callback_more(wait_queue_entry_t *wait, unsigned int mode
 	struct evpoll_more *more = container_of(wait, struct evpoll_more, entry.wait);
 	__poll_t what = key_to_poll(key);
 
+	if (evpoll_of(more->item)->ring)
+		return evpoll_wake_unusual(&more->entry, more->item, sync, what);
 	if (unlikely(what & POLLFREE))
 		return evpoll_wake_last(&more->entry, more->item, sync, what);
 	return evpoll_wake_item(more->item, sync, what);
@@ -235,7 +267,8 @@ static int evpoll_wake_callback_signal(wait_queue_entry_t *wait, unsigned int mo
 	if (!(what & POLLFREE) && evpoll_wants(events, what) &&
 	    evpoll_sigio_is_sending(evpoll_of(item)))
 		return evpoll_wake_own_signal(item, events, what);
-	return evpoll_wake_callback(wait, mode, sync, key);
+	return evpoll_of(item)->ring ? evpoll_wake_callback_ring(wait, mode, sync, key) :
+				       evpoll_wake_callback(wait, mode, sync, key);
 }
 
 /**
@@ -250,6 +283,13 @@ struct evpoll_poll_table {
 	int error;
 };
 
+static wait_queue_func_t evpoll_choose_callback(const struct evpoll_item *item)
+{
+	if (evpoll_is_anon_file(item->file, "[signalfd]"))
+		return evpoll_wake_callback_signal;
+	return evpoll_of(item)->ring ? evpoll_wake_callback_ring : evpoll_wake_callback;
+}
+
 /* The first wait entry is part of the item. Few files have a second wait queue; a tty has. */
 static struct evpoll_entry *evpoll_get_wait_entry(struct evpoll_item *item)
 {
@@ -258,8 +298,7 @@ static struct evpoll_entry *evpoll_get_wait_entry(struct evpoll_item *item)
 
 	if (!item->entry.wait.func) {
 		/* evpoll_item_alloc() has set the other fields, because others may read them. */
-		item->entry.wait.func = evpoll_is_anon_file(item->file, "[signalfd]") ?
-						evpoll_wake_callback_signal : evpoll_wake_callback;
+		item->entry.wait.func = evpoll_choose_callback(item);
 		return &item->entry;
 	}
 	extra = evpoll_extra_get(item);

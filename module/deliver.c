@@ -63,24 +63,26 @@ static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t reve
 		evpoll_report_special(item);
 }
 
-/*
- * W1: what a wake callback tells after the poll stays in the ring, and what it told before is not
- * told twice. The slot of a one-shot item has an event only if it has EVPOLL_FIRED. Then the event
- * is the one, and this scan does not report the item.
- */
-static noinline void evpoll_prepare_slot(struct evpoll_item *item)
-{
-	if (!(item->events & EPOLLONESHOT))
-		evpoll_slot_clear(evpoll_of(item)->ring, evpoll_slot(item));
-}
-
-/*
- * The instance has a ring: false if a wake callback has just published the one event of the item.
- */
-static noinline bool evpoll_claim_shot(struct evpoll_item *item)
+/* False if a wake callback has just published the one event of the item. */
+static bool evpoll_claim_shot(struct evpoll_item *item)
 {
 	/* Pairs with test_and_set_bit() in evpoll_publish_once(). */
 	return !(item->events & EPOLLONESHOT) || !test_and_set_bit(EVPOLL_FIRED, &item->state);
+}
+
+/*
+ * Polls an item with a slot. W1: what a wake callback tells after the poll stays in the ring. The
+ * slot of a one-shot item has an event only if the item has EVPOLL_FIRED. Then that event is the
+ * one, and this scan does not report the item.
+ */
+static noinline __poll_t evpoll_poll_slot(struct evpoll_item *item, poll_table *pt)
+{
+	__poll_t revents;
+
+	if (!(item->events & EPOLLONESHOT))
+		evpoll_slot_clear(evpoll_of(item)->ring, evpoll_slot(item));
+	revents = evpoll_scan_poll(item, pt, 1);
+	return revents && evpoll_claim_shot(item) ? revents : 0;
 }
 
 /* Returns 1 if an event was written, 0 if the item has none, -EFAULT if the buffer is bad. */
@@ -91,10 +93,9 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	struct file *file = item->file;
 	__poll_t revents;
 
-	if (unlikely(evpoll_slot(item)))
-		evpoll_prepare_slot(item);
-	revents = evpoll_scan_poll(item, pt, 1);
-	if (!revents || (unlikely(evpoll_slot(item)) && !evpoll_claim_shot(item))) {
+	revents = unlikely(evpoll_slot(item)) ? evpoll_poll_slot(item, pt)
+					      : evpoll_scan_poll(item, pt, 1);
+	if (!revents) {
 		evpoll_count(&evpoll_of(item)->spurious, 1);
 		evpoll_fput(file);
 		return 0;
@@ -183,8 +184,8 @@ static __always_inline int evpoll_deliver_list(struct evpoll *ep, struct epoll_e
  * reported twice. If the list has events all the time, and the program does not harvest, every
  * second call begins with the ring.
  */
-static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __user *to,
-					struct iov_iter *iter, int max, bool *fault)
+static noinline int evpoll_ring_before_list(struct evpoll *ep, struct epoll_event __user *to,
+					    struct iov_iter *iter, int max, bool *fault)
 {
 	struct evpoll_ring *ring = ep->ring;
 	int done = 0;
@@ -192,11 +193,15 @@ static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __
 	if (!evpoll_ring_count(ep) && ring->ring_first)
 		done = evpoll_harvest(ep, to, iter, max, fault);
 	ring->ring_first = false;
-	if (done || *fault)
-		return done;
-	done = evpoll_deliver_list(ep, to, iter, max, fault);
+	return done;
+}
+
+/* The list had @done events. */
+static noinline int evpoll_ring_after_list(struct evpoll *ep, struct epoll_event __user *to,
+					   struct iov_iter *iter, int max, bool *fault, int done)
+{
 	if (done)
-		ring->ring_first = evpoll_ring_has_entry(ep);
+		ep->ring->ring_first = evpoll_ring_has_entry(ep);
 	else if (!*fault)
 		done = evpoll_harvest(ep, to, iter, max, fault);
 	return done;
@@ -210,7 +215,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 		   int max)
 {
 	bool fault = false;
-	int done;
+	int done = 0;
 
 	if (fatal_signal_pending(current)) {
 		evpoll_wake_next(ep);
@@ -218,8 +223,13 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 	}
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	done = ep->ring ? evpoll_deliver_ring(ep, to, iter, max, &fault)
-			: evpoll_deliver_list(ep, to, iter, max, &fault);
+	if (unlikely(ep->ring))
+		done = evpoll_ring_before_list(ep, to, iter, max, &fault);
+	if (!done && !fault) {
+		done = evpoll_deliver_list(ep, to, iter, max, &fault);
+		if (unlikely(ep->ring))
+			done = evpoll_ring_after_list(ep, to, iter, max, &fault, done);
+	}
 	evpoll_scan_end(ep);
 	evpoll_count(&ep->reads, 1);
 	evpoll_count(&ep->delivered, done);

@@ -60,8 +60,8 @@ static u32 evpoll_ring_look(const struct evpoll_ring *ring, u32 pos)
 }
 
 /*
- * There was no entry at this position. Is that so because a harvester has claimed it meanwhile? Then
- * there may be entries behind it.
+ * There was no entry at this position. Is that so because a harvester has claimed it meanwhile?
+ * Then there may be entries behind it.
  */
 static bool evpoll_ring_moved(const struct evpoll_ring *ring, u32 pos)
 {

@@ -107,25 +107,17 @@ void evpoll_queue_pending(struct evpoll_item *item, __poll_t uring, enum evpoll_
  */
 void evpoll_queue_news(struct evpoll *ep, __poll_t uring, enum evpoll_wakeup wakeup)
 {
-	u64 window_ns;
-	bool first;
+	u64 window_ns = evpoll_window_ns(ep);
+	bool first = evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep);
 
-	atomic64_inc(&ep->ring->news);
-	/*
-	 * P5. Orders the entry in the ring before the checks. Pairs with smp_mb() in evpoll_sleep()
-	 * and in evpoll_poll_nested(): either these see the entry, or this sees who is there. If
-	 * nobody is there, the program sees the entry when it looks.
-	 */
-	smp_mb__after_atomic();
-	/* The full barrier above. */
-	if (!waitqueue_active(&ep->waiters) && !waitqueue_active(&ep->pollers))
-		return;
 	if (uring && waitqueue_active(&ep->pollers))
 		set_bit(EVPOLL_POLLERS_URING, &ep->state);
-	window_ns = evpoll_window_ns(ep);
-	first = evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep);
 	/* A full barrier, for evpoll_napi_schedule() and evpoll_moderate(). */
 	test_and_set_bit(EVPOLL_NEWS, &ep->state);
+	if (READ_ONCE(ep->params.flags) & EVPOLL_UNBATCHED) {
+		evpoll_waker_flush(ep, wakeup, false);
+		return;
+	}
 	if (first) {
 		evpoll_waker_flush(ep, wakeup, true);
 		/* evpoll_napi_schedule() wants EVPOLL_POLLERS to be set before it checks. */

@@ -223,8 +223,9 @@ static int evpoll_slot_search(struct evpoll_ring *ring)
 /*
  * May events of the item go into the ring? EPOLLEXCLUSIVE: the wake callback must say at once
  * whether it woke a waiter, and a harvest cannot rotate. An instance tells its pollers that it may
- * have an event, and only a poll knows. EPOLLWAKEUP and a second wait entry: see
- * evpoll_can_publish().
+ * have an event, and only a poll knows. EPOLLWAKEUP keeps the system awake until a call has polled
+ * the file. An item with more than one wait entry may have two wake callbacks at the same time.
+ * Items of these two kinds have the extra part.
  */
 static bool evpoll_slot_is_useful(const struct evpoll_item *item)
 {
