@@ -36,6 +36,8 @@ compile_installed()
 		pkg-config --cflags --libs libevpoll) || die "pkg-config does not find the installed libevpoll: see $out/conformance.log"
 	# shellcheck disable=SC2086 # a list
 	compile library_test "$source/library_test.c" -I"$harness" $flags
+	# shellcheck disable=SC2086
+	compile ring_test "$source/ring_test.c" -I"$harness" $flags
 }
 
 # 32-bit programs are built against the sources.
@@ -47,6 +49,7 @@ compile_32()
 	compile epoll_api32 "$source/epoll_api.c" "$@"
 	compile library_test32 "$source/library_test.c" "$@" "$out/lib32/libevpoll.a"
 	compile uring_api32 "$source/uring_api.c" "$@"
+	compile ring_test32 "$source/ring_test.c" "$@" "$out/lib32/libevpoll.a"
 	compile library_test32_time64 "$source/library_test.c" "$@" "$out/lib32/libevpoll.a" \
 		-D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
 }
@@ -62,7 +65,7 @@ for name in $kernels; do
 done
 
 known="wakeup api api32 preload uring uring32 library library32 library32_time64"
-known="$known libuv redis memcached nginx"
+known="$known ring ring32 libuv redis memcached nginx"
 wanted=${TEST:-$known}
 rm -rf "$work/tests" "$root" "$list"
 mkdir -p "$work/tests" "$guest" "$harness"
