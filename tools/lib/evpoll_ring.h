@@ -426,20 +426,21 @@ static EVPOLL_RING_NOINLINE int evpoll_ring_wait_slow(struct evpoll_ring *ring,
 static inline int evpoll_ring_wait(struct evpoll_ring *ring, struct epoll_event *events,
 				   int maxevents, int timeout)
 {
-	uint32_t head, entry, *at;
+	const uint32_t *where = ring->head;
+	uint32_t head, entry;
 
 	if (maxevents > 0) {
-		head = evpoll_ring_head(ring);
-		at = evpoll_ring_at(ring, head);
+		head = __atomic_load_n(where, __ATOMIC_ACQUIRE);
 		/* Acquire order pairs with the release in P4. */
-		entry = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+		entry = __atomic_load_n(evpoll_ring_at(ring, head), __ATOMIC_ACQUIRE);
 		if (!entry) {
 			/* The head again, see evpoll_ring_harvest(). */
-			if (!(timeout | evpoll_ring_more(ring)) && evpoll_ring_head(ring) == head)
+			if (evpoll_ring_load(where) == head && !(timeout | evpoll_ring_more(ring)))
 				return 0;
 		} else if (evpoll_ring_is_new(ring, head, entry) &&
 			   evpoll_ring_load(&ring->turns) < EVPOLL_RING_TURNS &&
-			   evpoll_ring_harvest_one(ring, head, at, entry, events)) {
+			   evpoll_ring_harvest_one(ring, head, evpoll_ring_at(ring, head), entry,
+						   events)) {
 			evpoll_ring_turn(ring);
 			return 1;
 		}
