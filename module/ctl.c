@@ -76,14 +76,17 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	/* Pairs with READ_ONCE() in evpoll_wake_item(). */
 	WRITE_ONCE(item->events, (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP);
 	item->data = ctl->data;
+	if (ring)
+		/* Before evpoll_pass_wait_entries(), as the mask. */
+		clear_bit(EVPOLL_FIRED, &item->state);
 	/* Without memory the item has no wakeup source, and MOD succeeds. epoll does the same. */
 	evpoll_awake_set(item, item->events & EPOLLWAKEUP);
 	/*
-	 * Orders the new mask before the poll. Either the wake callback sees the new mask, or the
-	 * poll sees what the waker did. Pairs with the barrier that a waker has between its new
-	 * state and the check of its wait queue, see wq_has_sleeper().
+	 * Either the wake callback sees the new mask, or the poll sees what the waker did. A
+	 * barrier would not be enough, because some wakers change the file under the lock of its
+	 * wait queue, and have no full barrier before the wake callback reads the mask.
 	 */
-	smp_mb();
+	evpoll_pass_wait_entries(item);
 	init_poll_funcptr(&pt, NULL);
 	/* A reader gets the event anew, so it counts as a new one. */
 	if (evpoll_item_poll(item, &pt, 1))

@@ -57,6 +57,12 @@ static __always_inline bool evpoll_list_slot(struct evpoll_ring *ring, unsigned 
 	s64 pos;
 
 	local_irq_save(flags);
+	/*
+	 * The caller has read that the slot is not listed. Orders that before the read of the
+	 * entry: what was in the index before the harvest of this slot is not missed. Pairs with
+	 * H3.
+	 */
+	smp_rmb();
 	pos = atomic64_read(&ring->tail);
 	do {
 		entry = evpoll_ring_entry(ring, pos);

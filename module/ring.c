@@ -271,7 +271,6 @@ unsigned long evpoll_slot_hide(struct evpoll_item *item)
 	/* The wake callback runs under these locks. The next one finds no slot. */
 	evpoll_pass_wait_entries(item);
 	evpoll_slot_clear(evpoll_of(item)->ring, slot);
-	clear_bit(EVPOLL_FIRED, &item->state);
 	return slot;
 }
 
