@@ -110,6 +110,7 @@ void evpoll_queue_news(struct evpoll *ep, __poll_t uring, enum evpoll_wakeup wak
 	u64 window_ns = evpoll_window_ns(ep);
 	bool first = evpoll_is_first(ep, window_ns) && !evpoll_is_pending(ep);
 
+	/* evpoll_has_sleepers() has the barrier. */
 	if (uring && waitqueue_active(&ep->pollers))
 		set_bit(EVPOLL_POLLERS_URING, &ep->state);
 	/* A full barrier, for evpoll_napi_schedule() and evpoll_moderate(). */

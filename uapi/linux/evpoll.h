@@ -126,8 +126,8 @@ struct evpoll_ctlv {
  * * EINTR: a signal came. If @ctlv.done is less than @ctlv.nr, it came during the changes, and the
  *   call did not wait; see EINTR of &struct evpoll_ctlv
  * * EINVAL: a value is out of its range, @timeout is negative or its tv_nsec is 10^9 or more,
- *   @min_wait_ns is above 2^63 - 1, or above 0 and the instance has a ring, @sigsetsize is wrong, or
- *   a reserved field is not zero. No change was tried
+ *   @min_wait_ns is above 2^63 - 1, or above 0 on an instance with a ring, @sigsetsize is wrong,
+ *   or a reserved field is not zero. No change was tried
  * * EFAULT: user memory cannot be read or written. @ctlv.done says how many changes were tried. Set
  *   it to 0 before the call, because a call that fails before the first change does not write it
  */
@@ -308,8 +308,8 @@ struct evpoll_uring_epoll_ctl {
  * * EINVAL: @slots is not a power of two or too large, or @flags is not zero
  * * EEXIST: the instance has a ring already
  * * EBUSY: the instance has a registration
- * * ENOSPC: the ring counts as @size / 160 watches of the user, which would take as much memory, and
- *   this would exceed fs.evpoll.max_user_watches
+ * * ENOSPC: the ring counts as @size / 160 watches of the user, which would take as much memory,
+ *   and this would exceed fs.evpoll.max_user_watches
  * * ENOMEM: there is not enough memory
  *
  * Errors of mmap(2): ENODEV, the instance has no ring; EINVAL, the length, the offset, the flags or
