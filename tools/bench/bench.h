@@ -230,6 +230,7 @@ void measure_in_turn(const struct bench_case *c, struct set *set,
 void pin(int cpu);
 
 /* set.c */
+void set_open_instance(struct set *set);
 void set_open(struct set *set, const struct mechanism *by, const struct bench_case *c, int n);
 void set_close(struct set *set);
 void set_ctl(struct set *set, int op, int index, uint32_t events);
@@ -239,6 +240,7 @@ int set_rearm_wait(struct set *set, int n, uint32_t events);
 void set_ready(struct set *set, int index);
 bool set_clear(struct set *set, int index);
 void wait_for(struct set *set, int n);
+void drain(struct set *set);
 void expect(struct set *set, int n, int expected);
 
 #endif /* BENCH_H */

@@ -81,8 +81,7 @@ static void worker_main(struct set *set, int index)
 
 	/* The parent's instance is not this worker's. */
 	set->by->close(set);
-	if (set->by->open(set) < 0)
-		err(1, "%s: no instance", set->by->name);
+	set_open_instance(set);
 	if (set->by->bit == ROTATE)
 		events |= EVPOLLROTATE;
 	set_ctl(set, EPOLL_CTL_ADD, index, events);

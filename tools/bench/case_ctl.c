@@ -49,12 +49,6 @@ static void del_batch(struct set *set)
 	set_ctl_batch(set, EPOLL_CTL_DEL, 0);
 }
 
-static void instance_open(struct set *set)
-{
-	if (set->by->open(set) < 0)
-		err(1, "%s: no instance", set->by->name);
-}
-
 static void instance_close(struct set *set)
 {
 	set->by->close(set);
@@ -62,7 +56,7 @@ static void instance_close(struct set *set)
 
 static void open_close(struct set *set)
 {
-	instance_open(set);
+	set_open_instance(set);
 	instance_close(set);
 }
 
@@ -86,6 +80,6 @@ const struct bench_case cases_ctl[] = {
 	  .by = CHANGES, .n = { 64 }, .each = true, .prepare = add, .run = del_batch },
 	{ .name = "open-close", .what = "an instance opened and closed",
 	  .by = CHANGES, .n = { 1 },
-	  .setup = instance_close, .run = open_close, .teardown = instance_open },
+	  .setup = instance_close, .run = open_close, .teardown = set_open_instance },
 	{ }
 };

@@ -58,8 +58,7 @@ static void stranger_setup(struct set *set)
 
 static void stranger_prepare(struct set *set)
 {
-	while (set->by->wait(set) > 0)
-		;
+	drain(set);
 	for (int i = 0; i < set->n - 1; i++)
 		set_ready(set, i);
 }

@@ -4,6 +4,12 @@
 
 #include <sys/eventfd.h>
 
+void set_open_instance(struct set *set)
+{
+	if (set->by->open(set) < 0)
+		err(1, "%s: no instance", set->by->name);
+}
+
 void set_open(struct set *set, const struct mechanism *by, const struct bench_case *c, int n)
 {
 	memset(set, 0, sizeof(*set));	/* also avoids page faults later */
@@ -19,8 +25,7 @@ void set_open(struct set *set, const struct mechanism *by, const struct bench_ca
 		if (set->fd[i] < 0)
 			err(1, "eventfd");
 	}
-	if (by->open(set) < 0)
-		err(1, "%s: no instance", by->name);
+	set_open_instance(set);
 }
 
 void set_close(struct set *set)
@@ -78,6 +83,13 @@ bool set_clear(struct set *set, int index)
 	uint64_t count;
 
 	return sys3(SYS_read, set->fd[index], (long)&count, sizeof(count)) == sizeof(count);
+}
+
+/* Take events until the mechanism finds none. The waits of the case must not block. */
+void drain(struct set *set)
+{
+	while (set->by->wait(set) > 0)
+		;
 }
 
 /* Stop at a wrong number of events, because the measurement would mean nothing. */
