@@ -180,6 +180,7 @@ enum mode {
  * @sets: the result is the mean of this many sets of files, because the cost depends on the kernel
  *	addresses of the files, which are random
  * @each: divide the result of a run by n
+ * @times: a run does the work so many times, and the result is divided by this
  * @block: the waits of this case may block
  * @setup: called once for a new set, whose files are open and not watched yet
  * @prepare: called before each run, not measured
@@ -201,6 +202,7 @@ struct bench_case {
 	bool mean;
 	int sets;
 	bool each;
+	int times;
 	bool block;
 	void (*setup)(struct set *set);
 	void (*prepare)(struct set *set);

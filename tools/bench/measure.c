@@ -158,12 +158,12 @@ static double overhead(struct set *set)
 	return known;
 }
 
-/* Measure the instructions of a run, or of one of its n if @each is set. */
+/* Measure the instructions of a run, divided as @each and @times say. */
 double measure(const struct bench_case *c, struct set *set, double *spread)
 {
 	double value = (c->mean ? settle_mean : settle)(c, set, spread) - overhead(set);
 
-	return value / (c->each ? set->n : 1);
+	return value / (c->each ? set->n : 1) / (c->times ?: 1);
 }
 
 /*
