@@ -119,6 +119,7 @@ struct set {
  * @wait: wait for at most @set->max events, put them into @set->got and return their number
  * @rearm_wait: in one call, MOD all files of the last wait (@set->got) and wait; NULL if the
  *	mechanism has no such call
+ * @harvest: take events that are there already; only mechanisms in the cases of this name have it
  *
  * All calls return a negative errno on error.
  */
@@ -131,6 +132,7 @@ struct mechanism {
 	int (*ctl_all)(struct set *set, int op, uint32_t events);
 	int (*wait)(struct set *set);
 	int (*rearm_wait)(struct set *set, int n, uint32_t events);
+	int (*harvest)(struct set *set);
 };
 
 /* &mechanism.bit */
@@ -145,19 +147,26 @@ struct mechanism {
 #define ROTATE		0x100	/* evpoll, and the case adds files with EVPOLLROTATE */
 #define REUSEPORT	0x200	/* epoll, and the case has a socket for each worker */
 #define EVPOLL_URING	0x400	/* evpoll, read by io_uring */
+#define EVPOLL_RING	0x800	/* evpoll with a ready ring */
 #define EVPOLL		(EVPOLL_READ | EVPOLL_WAIT)
 #define REGISTERING	(EPOLL | EVPOLL)
 #define ALL		(SELECT | POLL | EPOLL | IO_URING | EVPOLL)
 
 extern const struct mechanism mech_none, mech_select, mech_poll, mech_epoll, mech_uring,
 			      mech_evpoll_read, mech_evpoll_wait, mech_evpoll_eager,
-			      mech_evpoll_rotate, mech_evpoll_uring, mech_reuseport;
+			      mech_evpoll_rotate, mech_evpoll_uring, mech_evpoll_ring,
+			      mech_reuseport;
 
 /* mech_uring.c */
 int ring_wait_by(struct set *set, int (*reap)(struct set *set));
 
 /* mech_evpoll.c */
 int evpoll_change(struct set *set, int op, int index, uint32_t events);
+int evpoll_change_all(struct set *set, int op, uint32_t events);
+
+/* mech_evpoll_ring.c */
+extern unsigned int ring_calls;	/* system calls that its waits made in this run */
+size_t ring_bytes(void);	/* memory that the open instance shares with this program */
 
 /* The modes in which the lab runs bench, see tools/bench/run */
 enum mode {
@@ -181,6 +190,7 @@ enum mode {
  *	addresses of the files, which are random
  * @each: divide the result of a run by n
  * @times: a run does the work so many times, and the result is divided by this
+ * @calls: system calls that the waits of evpoll-ring may make in a run; more end the benchmark
  * @block: the waits of this case may block
  * @setup: called once for a new set, whose files are open and not watched yet
  * @prepare: called before each run, not measured
@@ -203,6 +213,7 @@ struct bench_case {
 	int sets;
 	bool each;
 	int times;
+	unsigned int calls;
 	bool block;
 	void (*setup)(struct set *set);
 	void (*prepare)(struct set *set);

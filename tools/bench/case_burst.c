@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * R38, R39: bursts in softirq, made by selftests/modules/evpoll_source.ko. n files become ready in
- * NAPI polls, like sockets that receive packets, while their reader sleeps.
+ * Files become ready while their reader sleeps. R38, R39: bursts in softirq, made by
+ * selftests/modules/evpoll_source.ko. n files become ready in NAPI polls, like sockets that receive
+ * packets.
  */
 #include "bench.h"
 
@@ -18,6 +19,7 @@ static struct {
 	bool ends;
 	bool alone;	/* the source has a processor of its own */
 	struct set *set;
+	void (*fire)(struct set *set);
 	pid_t reader;
 	uint64_t start_ns;
 } source;
@@ -60,19 +62,25 @@ static void *source_main(void *unused)
 			return NULL;
 		if (source.alone && !asleep(source.reader))
 			errx(1, "%s: the wait does not sleep", source.set->by->name);
-		fire(source.set);
+		source.fire(source.set);
 	}
 }
 
-static void source_start(struct set *set)
+static void source_start(struct set *set, void (*fire)(struct set *set))
 {
-	lines_open(set);
 	source.set = set;
+	source.fire = fire;
 	source.reader = syscall(SYS_gettid);
 	source.ends = false;
 	sem_init(&source.go, 0, 0);
 	if (pthread_create(&source.thread, NULL, source_main, NULL))
 		errx(1, "no thread");
+}
+
+static void burst_setup(struct set *set)
+{
+	lines_open(set);
+	source_start(set, fire);
 }
 
 static void source_end(struct set *set)
@@ -99,11 +107,29 @@ static void any_run(struct set *set)
 		burst_run(set);
 }
 
+static void write_one(struct set *set)
+{
+	set->start = instructions();
+	set_ready(set, 0);
+}
+
+static void sleep_setup(struct set *set)
+{
+	set_ctl(set, EPOLL_CTL_ADD, 0, EPOLLIN);
+	source_start(set, write_one);
+}
+
+static void sleep_run(struct set *set)
+{
+	burst_run(set);
+	set_clear(set, 0);
+}
+
 static void smp_start(struct set *set)
 {
 	pin(0);
 	source.alone = true;
-	source_start(set);
+	burst_setup(set);
 }
 
 static void smp_end(struct set *set)
@@ -130,13 +156,17 @@ static void burst_turn(struct set *set, double *values)
 const struct bench_case cases_burst[] = {
 	{ .name = "burst",
 	  .what = "n files become ready in softirq, until their reader, who slept, has all",
-	  .by = NONE | IO_URING | REGISTERING | EAGER | EVPOLL_URING, .n = { 1, 4, 16, 48, 256 },
-	  .cycle = 256, .mean = true, .block = true,
-	  .setup = source_start, .run = any_run, .teardown = source_end },
+	  .by = NONE | IO_URING | REGISTERING | EAGER | EVPOLL_URING | EVPOLL_RING,
+	  .n = { 1, 4, 16, 48, 256 }, .cycle = 256, .mean = true, .calls = 256, .block = true,
+	  .setup = burst_setup, .run = any_run, .teardown = source_end },
+	{ .name = "loop-sleep",
+	  .what = "another task write()s to an eventfd, until the loop, that slept, has read() it",
+	  .by = REGISTERING | EVPOLL_RING, .n = { 1 }, .mean = true, .calls = 1, .block = true,
+	  .setup = sleep_setup, .run = sleep_run, .teardown = source_end },
 	{ .name = "burst-smp",
 	  .what = "the same from another processor; wakeups are the times that the reader slept",
-	  .mode = SMP, .by = IO_URING | REGISTERING | EAGER, .n = { 1, 4, 16, 48, 256 },
-	  .block = true,
+	  .mode = SMP, .by = IO_URING | REGISTERING | EAGER | EVPOLL_RING,
+	  .n = { 1, 4, 16, 48, 256 }, .block = true,
 	  .setup = smp_start, .turn = burst_turn, .teardown = smp_end,
 	  .unit = { "us", "wakeups" } },
 	{ }

@@ -2,7 +2,8 @@
 /* ADD, MOD and DEL, and an instance from open to close. */
 #include "bench.h"
 
-#define CHANGES (EPOLL | EVPOLL_WAIT)	/* evpoll-read makes changes by the same calls */
+/* evpoll-read makes changes by the same calls as evpoll-wait. */
+#define CHANGES (EPOLL | EVPOLL_WAIT | EVPOLL_RING)
 
 static void add(struct set *set)
 {
@@ -79,7 +80,7 @@ const struct bench_case cases_ctl[] = {
 	{ .name = "del-batch", .what = "a DEL, n in one call where there is one",
 	  .by = CHANGES, .n = { 64 }, .each = true, .prepare = add, .run = del_batch },
 	{ .name = "open-close", .what = "an instance opened and closed",
-	  .by = CHANGES, .n = { 1 },
+	  .by = CHANGES, .n = { 1 }, .calls = 1,
 	  .setup = instance_close, .run = open_close, .teardown = set_open_instance },
 	{ }
 };

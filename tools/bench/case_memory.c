@@ -3,10 +3,10 @@
 #include "bench.h"
 
 /*
- * Bytes in the objects of all slab caches. The kernel counts per-CPU slabs as full, so n must be
- * large.
+ * Bytes in the objects of all slab caches, and in the ring. The kernel counts per-CPU slabs as
+ * full, so n must be large.
  */
-static double slab_bytes(void)
+static double object_bytes(void)
 {
 	double sum = 0, active, size;
 	char line[512];
@@ -18,7 +18,7 @@ static double slab_bytes(void)
 		if (sscanf(line, "%*s %lf %*s %lf", &active, &size) == 2)
 			sum += active * size;
 	fclose(f);
-	return sum;
+	return sum + ring_bytes();
 }
 
 /* Bytes in the pages of slab caches and of vmalloc(), which has tables too large for a cache */
@@ -42,24 +42,22 @@ static double page_bytes(void)
 	return sum;
 }
 
-static void memory(const struct bench_case *c, struct set *set, double (*used)(void))
+/* The instance is new each time, because a ring has its memory from the beginning. */
+static void objects(const struct bench_case *c, struct set *set)
 {
 	double values[5], before, spread, value;
 
 	for (int i = 0; i < ARRAY_SIZE(values); i++) {
+		set->by->close(set);
 		sleep(1);	/* until RCU has freed the memory */
-		before = used();
+		before = object_bytes();
+		set_open_instance(set);
 		set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
-		values[i] = (used() - before) / set->n;
+		values[i] = (object_bytes() - before) / set->n;
 		set_ctl_all(set, EPOLL_CTL_DEL, 0);
 	}
 	value = median(values, ARRAY_SIZE(values), &spread);
 	result(c, set, "bytes", value, spread);
-}
-
-static void slab(const struct bench_case *c, struct set *set)
-{
-	memory(c, set, slab_bytes);
 }
 
 /* Only the first ADDs take new pages, because freed objects leave pages that are used again. */
@@ -75,7 +73,8 @@ const struct bench_case cases_memory[] = {
 	{ .name = "memory-pages",
 	  .what = "memory of a watch in whole pages, with the tables that find it; n are watched",
 	  .by = EPOLL | EVPOLL_READ, .n = { 10000 }, .measure = pages },
-	{ .name = "memory", .what = "memory of a watch, objects in slab caches; n are watched",
-	  .by = EPOLL | EVPOLL_READ, .n = { 10000 }, .measure = slab },
+	{ .name = "memory",
+	  .what = "memory of a watch: objects in slab caches, and the ring; n are watched",
+	  .by = EPOLL | EVPOLL_READ | EVPOLL_RING, .n = { 10000, 16384 }, .measure = objects },
 	{ }
 };

@@ -16,7 +16,7 @@ static const struct bench_case *const files[] = {
 static const struct mechanism *const mechanisms[] = {
 	&mech_none, &mech_select, &mech_poll, &mech_epoll, &mech_reuseport, &mech_uring,
 	&mech_evpoll_read, &mech_evpoll_wait, &mech_evpoll_eager, &mech_evpoll_rotate,
-	&mech_evpoll_uring,
+	&mech_evpoll_uring, &mech_evpoll_ring,
 };
 
 static const char *const modes[] = { "instructions", "unloaded", "smp" };

@@ -44,9 +44,13 @@ static uint64_t one_run(const struct bench_case *c, struct set *set)
 	if (c->prepare)
 		c->prepare(set);
 	set->start = 0;
+	ring_calls = 0;
 	start = instructions();
 	c->run(set);
 	end = instructions();
+	if (ring_calls > c->calls)
+		errx(1, "%s: %s made %u system calls, not %u", c->name, set->by->name, ring_calls,
+		     c->calls);
 	return end - (set->start ?: start);
 }
 

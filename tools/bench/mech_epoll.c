@@ -28,6 +28,7 @@ static int epoll_get(struct set *set)
 const struct mechanism mech_epoll = {
 	.name = "epoll", .bit = EPOLL,
 	.open = epoll_open, .close = epoll_close, .ctl = epoll_change, .wait = epoll_get,
+	.harvest = epoll_get,
 };
 
 /* The same calls. The case has a listening socket with SO_REUSEPORT for each worker. */

@@ -43,7 +43,7 @@ int evpoll_change(struct set *set, int op, int index, uint32_t events)
 	return sys3(SYS_ioctl, set->ep, EVPOLL_IOC_CTL, (long)&ctl);
 }
 
-static int evpoll_change_all(struct set *set, int op, uint32_t events)
+int evpoll_change_all(struct set *set, int op, uint32_t events)
 {
 	struct evpoll_ctlv ctlv = { .changes = (uintptr_t)set->ctl, .nr = set->files };
 	int ret;
@@ -87,6 +87,7 @@ const struct mechanism mech_evpoll_wait = {
 	.name = "evpoll-wait", .bit = EVPOLL_WAIT,
 	.open = evpoll_open, .close = evpoll_close, .ctl = evpoll_change,
 	.ctl_all = evpoll_change_all, .wait = evpoll_wait, .rearm_wait = evpoll_rearm_wait,
+	.harvest = evpoll_wait,
 };
 
 const struct mechanism mech_evpoll_eager = {
