@@ -3,8 +3,9 @@
 # measured, each as SVG and PNG.
 set datafile separator "\t"
 set datafile missing NaN
-mechanisms = "none select poll epoll io_uring evpoll-read evpoll-wait reuseport evpoll-rotate"
-colours = "#c0c0c0 #a0a0a0 #606060 #2060b0 #d08000 #50b060 #006020 #8040a0 #90a000"
+mechanisms = "none select poll epoll io_uring evpoll-read evpoll-wait evpoll-ring " \
+	     ."reuseport evpoll-rotate"
+colours = "#c0c0c0 #a0a0a0 #606060 #2060b0 #d08000 #50b060 #006020 #c02060 #8040a0 #90a000"
 name(i) = word(mechanisms, i)
 
 # The n of a row of the results, if the row has this case, mechanism and unit
@@ -17,7 +18,7 @@ set border 3
 set tics nomirror
 set format "%'.0f"
 set style data linespoints
-set for [i=1:9] linetype i lc rgb word(colours, i) lw 2 pt 7 ps 0.6
+set for [i=1:10] linetype i lc rgb word(colours, i) lw 2 pt 7 ps 0.6
 
 do for [format in "svg png"] {
 	if (format eq "svg") {
@@ -32,7 +33,7 @@ do for [format in "svg png"] {
 		set key inside left top vertical reverse Left
 		set xlabel "eventfds watched, one is active"
 		set ylabel "instructions for one event"
-		plot for [i=2:7] results using (size("classic", i, "instructions")):5 \
+		plot for [i=2:8] results using (size("classic", i, "instructions")):5 \
 			title name(i) lt i
 	}
 	if (measured("ready-of-10000")) {
@@ -40,7 +41,7 @@ do for [format in "svg png"] {
 		set key right top
 		set xlabel "files that are ready, of 10,000 that are watched"
 		set ylabel "instructions of the wait, for one event"
-		plot for [i=2:7] results using (size("ready-of-10000", i, "instructions")):($5/$3) \
+		plot for [i=2:8] results using (size("ready-of-10000", i, "instructions")):($5/$3) \
 			title name(i) lt i
 	}
 	if (measured("burst")) {
@@ -48,7 +49,7 @@ do for [format in "svg png"] {
 		set key right top
 		set xlabel "files that become ready in softirq at once"
 		set ylabel "instructions for one event"
-		plot for [i in "1 4 5 6 7"] results \
+		plot for [i in "1 4 5 6 7 8"] results \
 			using (size("burst", int(i), "instructions")):($5/$3) \
 			title name(int(i)) lt int(i)
 	}
@@ -61,7 +62,7 @@ do for [format in "svg png"] {
 		set ylabel "events/ms"
 		set xrange [0.8:4.2]
 		set xtics 1
-		plot for [i in "1 4 5 6 7"] results \
+		plot for [i in "1 4 5 6 7 8"] results \
 			using (size("producers", int(i), "events/ms")):5 title name(int(i)) lt int(i)
 		set xtics autofreq
 		set autoscale x
@@ -75,7 +76,7 @@ do for [format in "svg png"] {
 		set xtics ("epoll" 1, "reuseport" 2, "evpoll-wait" 3, "evpoll-rotate" 4)
 		set style fill solid
 		set boxwidth 0.08
-		accepting = "4 8 7 9"	# the mechanisms, in the order of the groups
+		accepting = "4 9 7 10"	# the mechanisms, in the order of the groups
 		plot for [g=1:4] for [w=1:8] i=int(word(accepting, g)) results \
 			using (g + 0.1 * (w - 4.5)): \
 			(size("accept", i, "worker ".w) == 1 ? $5 : NaN) with boxes lt i

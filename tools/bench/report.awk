@@ -7,7 +7,7 @@
 BEGIN {
 	FS = "\t"
 	split("none select poll epoll reuseport io_uring evpoll-read evpoll-wait evpoll-eager " \
-	      "evpoll-rotate evpoll-uring", order, " ")
+	      "evpoll-rotate evpoll-uring evpoll-ring", order, " ")
 	# Published times of 100,000 operations, in seconds: see report.in
 	published("poll", "0.61 2.9 35 990")
 	published("select", "0.73 3.0 35 930")
@@ -48,27 +48,36 @@ file == 5 && FNR == 1 { derive() }
 
 { print filled($0) }
 
-# List the cases in which both read() and WAIT of evpoll cost more than epoll, with the reasons.
-function losses(    i, size, n, k, where, best, base)
+# List the cases in which both read() and WAIT of evpoll cost more than epoll, or a wait on a ring
+# does, with the reasons.
+function losses(    i, name, where)
 {
 	print "<dl class=losses>"
 	for (i = 1; i <= ncases; i++) {
-		where = ""
-		n = split(sizes[name_of[i]], size, " ")
-		for (k = 1; k <= n; k++) {
-			best = lower(number(name_of[i] ":evpoll-read:" size[k]),
-				     number(name_of[i] ":evpoll-wait:" size[k]))
-			base = number(name_of[i] ":epoll:" size[k])
-			if (best == "" || base == "" || best / base < 1.005 ||
-			    first_unit[name_of[i]] ~ /^(events|most)/)
-				continue
-			where = where (where ? ", " : "") "n = " pretty(size[k]) ": " times(best / base) \
-				" (" pretty(best - base) " more)"
-		}
-		if (where)
-			printf "<dt><b>%s</b> %s<dd>%s\n", name_of[i], where, reason[name_of[i]]
+		name = name_of[i]
+		if ((where = loses(name, "evpoll-read", "evpoll-wait")))
+			printf "<dt><b>%s</b> %s<dd>%s\n", name, where, reason[name]
+		if ((where = loses(name, "evpoll-ring")))
+			printf "<dt><b>%s, evpoll-ring</b> %s<dd>%s\n", name, where,
+			       reason[name ":evpoll-ring"]
 	}
 	print "</dl>"
+}
+
+# Return the sizes in which both mechanisms cost more than epoll, "" if there is none.
+function loses(name, one, other,    size, n, k, where, best, base)
+{
+	if (first_unit[name] ~ /^(events|most)/)
+		return ""
+	n = split(sizes[name], size, " ")
+	for (k = 1; k <= n; k++) {
+		best = lower(number(name ":" one ":" size[k]), number(name ":" other ":" size[k]))
+		base = number(name ":epoll:" size[k])
+		if (best != "" && base != "" && best / base >= 1.005)
+			where = where (where ? ", " : "") "n = " pretty(size[k]) ": " times(best / base) \
+				" (" pretty(best - base) " more)"
+	}
+	return where
 }
 
 function lower(a, b)
