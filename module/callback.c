@@ -191,6 +191,8 @@ static __always_inline bool evpoll_ring_event(struct evpoll_item *item, __poll_t
 	bool listed = published == EVPOLL_LISTED, queued = false;
 
 	trace_evpoll_callback(item, what);
+	if (published >= EVPOLL_JOINED)
+		trace_evpoll_publish(item, what & events, listed);
 	/* A full barrier, see EVPOLL_QUEUED. */
 	if (!(events & (EPOLLET | EPOLLONESHOT)) || published == EVPOLL_UNPUBLISHED)
 		queued = !test_and_set_bit(EVPOLL_QUEUED, &item->state);

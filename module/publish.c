@@ -9,7 +9,6 @@
  */
 #include "publish.h"
 #include "ring.h"
-#include "trace.h"
 
 /* A harvest or a call may change the word meanwhile. More often only a wrong program does. */
 #define EVPOLL_JOIN_TRIES 8
@@ -57,7 +56,6 @@ static enum evpoll_published evpoll_publish_once(struct evpoll_item *item, unsig
 enum evpoll_published evpoll_publish(struct evpoll_item *item, __poll_t *events, __poll_t what)
 {
 	unsigned long slot = evpoll_slot(item);
-	enum evpoll_published published;
 	u32 bits;
 
 	/* After the slot, because a MOD may show it just now, see evpoll_slot(). */
@@ -68,11 +66,6 @@ enum evpoll_published evpoll_publish(struct evpoll_item *item, __poll_t *events,
 	if (!slot || !evpoll_can_publish(*events, what))
 		return EVPOLL_UNPUBLISHED;
 	if (*events & (EPOLLET | EPOLLONESHOT))
-		published = evpoll_publish_once(item, slot, *events, bits);
-	else
-		published = evpoll_fill_slot(evpoll_of(item)->ring, slot,
-					     bits | EVPOLL_RING_LEVEL);
-	if (published >= EVPOLL_JOINED)
-		trace_evpoll_publish(item, what & *events, published == EVPOLL_LISTED);
-	return published;
+		return evpoll_publish_once(item, slot, *events, bits);
+	return evpoll_fill_slot(evpoll_of(item)->ring, slot, bits | EVPOLL_RING_LEVEL);
 }

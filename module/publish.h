@@ -9,7 +9,6 @@
 
 #include "evpoll.h"
 #include "ring.h"
-#include "trace.h"
 
 /*
  * Bits that hold when a waker tells of them. Some wakers pass others as a hint only: sockets pass
@@ -102,11 +101,8 @@ static __always_inline bool evpoll_publish_usual(struct evpoll_item *item, __pol
 		bits |= EVPOLL_RING_LEVEL;
 	else if (state & BIT(EVPOLL_QUEUED))
 		return false;
-	if (atomic_read(evpoll_slot_state(ring, slot)) & EVPOLL_RING_LISTED ||
-	    !evpoll_list_slot(ring, slot, bits))
-		return false;
-	trace_evpoll_publish(item, what & *events, true);
-	return true;
+	return !(atomic_read(evpoll_slot_state(ring, slot)) & EVPOLL_RING_LISTED) &&
+	       evpoll_list_slot(ring, slot, bits);
 }
 
 #endif /* EVPOLL_PUBLISH_H */
