@@ -221,9 +221,15 @@ static int evpoll_wake_callback_ring(wait_queue_entry_t *wait, unsigned int mode
 				     void *key)
 {
 	struct evpoll_item *item = container_of(wait, struct evpoll_item, entry.wait);
-	__poll_t what = key_to_poll(key), events;
+	/* Acquire order as in evpoll_slot(). */
+	unsigned long state = smp_load_acquire(&item->state);
+	__poll_t events = READ_ONCE(item->events);
+	__poll_t what = key_to_poll(key);
 
-	if (!evpoll_publish_usual(item, &events, what))
+	/* For example, a read() makes the file writable, and the item is for EPOLLIN alone. */
+	if (what && !(what & (events | POLLFREE)))
+		return !(events & EPOLLEXCLUSIVE);
+	if (!evpoll_publish_usual(item, state, events, what))
 		return evpoll_wake_unusual(&item->entry, item, sync, what);
 	return evpoll_ring_event(item, events, what, sync, EVPOLL_LISTED);
 }

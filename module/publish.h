@@ -83,21 +83,19 @@ static __always_inline bool evpoll_list_slot(struct evpoll_ring *ring, unsigned 
 /*
  * The usual case, inlined because most events are of this kind: the item is not one-shot, and its
  * slot is not listed. Gives it an entry, or returns false and leaves the event to evpoll_publish().
+ * @state: the item's, which was read before @events, because a MOD may show the slot just now, see
+ * evpoll_slot().
  */
-static __always_inline bool evpoll_publish_usual(struct evpoll_item *item, __poll_t *events,
-						 __poll_t what)
+static __always_inline bool evpoll_publish_usual(struct evpoll_item *item, unsigned long state,
+						 __poll_t events, __poll_t what)
 {
-	/* Before the mask, because a MOD may show the slot just now, see evpoll_slot(). */
-	unsigned long state = smp_load_acquire(&item->state);
-	unsigned long slot = state >> EVPOLL_SLOT_SHIFT;
 	struct evpoll_ring *ring = evpoll_of(item)->ring;
-	u32 bits;
+	unsigned long slot = state >> EVPOLL_SLOT_SHIFT;
+	u32 bits = (__force u32)(what & events);
 
-	*events = READ_ONCE(item->events);
-	if (!slot || !evpoll_can_publish(*events, what) || (*events & EPOLLONESHOT))
+	if (!slot || !evpoll_can_publish(events, what) || (events & EPOLLONESHOT))
 		return false;
-	bits = (__force u32)(what & *events);
-	if (!(*events & EPOLLET))
+	if (!(events & EPOLLET))
 		bits |= EVPOLL_RING_LEVEL;
 	else if (state & BIT(EVPOLL_QUEUED))
 		return false;

@@ -190,7 +190,8 @@ enum mode {
  *	addresses of the files, which are random
  * @each: divide the result of a run by n
  * @times: a run does the work so many times, and the result is divided by this
- * @calls: system calls that the waits of evpoll-ring may make in a run; more end the benchmark
+ * @calls: system calls that the waits of evpoll-ring may make in a run; more end the benchmark. The
+ *	call after 16 harvests comes on top of the one that sleeps
  * @block: the waits of this case may block
  * @setup: called once for a new set, whose files are open and not watched yet
  * @prepare: called before each run, not measured
