@@ -119,7 +119,8 @@ struct set {
  * @wait: wait for at most @set->max events, put them into @set->got and return their number
  * @rearm_wait: in one call, MOD all files of the last wait (@set->got) and wait; NULL if the
  *	mechanism has no such call
- * @harvest: take events that are there already; only mechanisms in the cases of this name have it
+ * @harvest: the same, for events that are there already, without a result; only the mechanisms of
+ *	the harvest cases have it
  *
  * All calls return a negative errno on error.
  */
@@ -132,7 +133,7 @@ struct mechanism {
 	int (*ctl_all)(struct set *set, int op, uint32_t events);
 	int (*wait)(struct set *set);
 	int (*rearm_wait)(struct set *set, int n, uint32_t events);
-	int (*harvest)(struct set *set);
+	void (*harvest)(struct set *set);
 };
 
 /* &mechanism.bit */
@@ -195,7 +196,7 @@ enum mode {
  * @block: the waits of this case may block
  * @setup: called once for a new set, whose files are open and not watched yet
  * @prepare: called before each run, not measured
- * @run: the code to measure
+ * @run: the code to measure; NULL: &mechanism.harvest
  * @teardown: called at the end
  * @measure: used instead of @prepare and @run, if set: it measures and calls result() itself
  * @turn: for @mode SMP: run one turn of a mechanism and store a value for each of @unit

@@ -7,11 +7,6 @@ static void wait_run(struct set *set)
 	set->by->wait(set);
 }
 
-static void harvest_run(struct set *set)
-{
-	set->by->harvest(set);
-}
-
 static void lt_setup(struct set *set)
 {
 	set_ctl_all(set, EPOLL_CTL_ADD, EPOLLIN);
@@ -121,8 +116,7 @@ const struct bench_case cases_wait[] = {
 	{ .name = "nothing-ready", .what = "a wait with timeout 0, nothing of n is ready",
 	  .by = ALL | EVPOLL_RING, .n = { 1, 64 }, .setup = lt_setup, .run = wait_run },
 	{ .name = "look", .what = "the same, evpoll-ring by the harvest alone",
-	  .by = EPOLL | EVPOLL_WAIT | EVPOLL_RING, .n = { 1 }, .setup = lt_setup,
-	  .run = harvest_run },
+	  .by = EPOLL | EVPOLL_WAIT | EVPOLL_RING, .n = { 1 }, .setup = lt_setup },
 	{ .name = "ready-lt", .what = "a wait that returns n events, level-triggered",
 	  .by = (ALL & ~IO_URING) | EVPOLL_RING, .n = { 1, 64 }, .calls = 1, .block = true,
 	  .setup = ready_setup, .run = ready_run },
@@ -132,10 +126,10 @@ const struct bench_case cases_wait[] = {
 	{ .name = "harvest-lt",
 	  .what = "n new events taken, level-triggered; for one of them. evpoll-ring makes no call",
 	  .by = EPOLL | EVPOLL_WAIT | EVPOLL_RING, .n = { 1, 64 }, .each = true,
-	  .setup = lt_setup, .prepare = harvest_prepare, .run = harvest_run },
+	  .setup = lt_setup, .prepare = harvest_prepare },
 	{ .name = "harvest-et", .what = "the same, edge-triggered",
 	  .by = EPOLL | EVPOLL_WAIT | EVPOLL_RING, .n = { 1, 64 }, .each = true,
-	  .setup = et_setup, .prepare = harvest_prepare, .run = harvest_run },
+	  .setup = et_setup, .prepare = harvest_prepare },
 	{ .name = "wake-et",
 	  .what = "write() to a watched eventfd, edge-triggered: the wake callback's side",
 	  .by = IO_URING | REGISTERING | EVPOLL_RING, .n = { 1, 64 }, .each = true,

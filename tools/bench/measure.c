@@ -39,6 +39,7 @@ void result(const struct bench_case *c, const struct set *set, const char *unit,
 
 static uint64_t one_run(const struct bench_case *c, struct set *set)
 {
+	void (*run)(struct set *set) = c->run ?: set->by->harvest;
 	uint64_t start, end;
 
 	if (c->prepare)
@@ -46,7 +47,7 @@ static uint64_t one_run(const struct bench_case *c, struct set *set)
 	set->start = 0;
 	ring_calls = 0;
 	start = instructions();
-	c->run(set);
+	run(set);
 	end = instructions();
 	if (ring_calls > c->calls)
 		errx(1, "%s: %s made %u system calls, not %u", c->name, set->by->name, ring_calls,

@@ -25,10 +25,15 @@ static int epoll_get(struct set *set)
 	return sys6(SYS_epoll_wait, set->ep, (long)set->got, set->max, set->block ? -1 : 0, 0, 0);
 }
 
+static void epoll_harvest(struct set *set)
+{
+	epoll_get(set);
+}
+
 const struct mechanism mech_epoll = {
 	.name = "epoll", .bit = EPOLL,
 	.open = epoll_open, .close = epoll_close, .ctl = epoll_change, .wait = epoll_get,
-	.harvest = epoll_get,
+	.harvest = epoll_harvest,
 };
 
 /* The same calls. The case has a listening socket with SO_REUSEPORT for each worker. */

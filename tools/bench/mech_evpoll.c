@@ -66,6 +66,11 @@ static int evpoll_wait(struct set *set)
 	return sys3(SYS_ioctl, set->ep, EVPOLL_IOC_WAIT, (long)&set->wait);
 }
 
+static void evpoll_harvest(struct set *set)
+{
+	evpoll_wait(set);
+}
+
 static int evpoll_rearm_wait(struct set *set, int n, uint32_t events)
 {
 	int ret;
@@ -87,7 +92,7 @@ const struct mechanism mech_evpoll_wait = {
 	.name = "evpoll-wait", .bit = EVPOLL_WAIT,
 	.open = evpoll_open, .close = evpoll_close, .ctl = evpoll_change,
 	.ctl_all = evpoll_change_all, .wait = evpoll_wait, .rearm_wait = evpoll_rearm_wait,
-	.harvest = evpoll_wait,
+	.harvest = evpoll_harvest,
 };
 
 const struct mechanism mech_evpoll_eager = {

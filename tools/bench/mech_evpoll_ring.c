@@ -53,9 +53,9 @@ static int ring_wait(struct set *set)
 	return evpoll_ring_wait(&ring, set->got, set->max, set->block ? -1 : 0);
 }
 
-static int ring_harvest(struct set *set)
+static void ring_harvest(struct set *set)
 {
-	return evpoll_ring_harvest(&ring, set->got, set->max);
+	evpoll_ring_harvest(&ring, set->got, set->max);
 }
 
 const struct mechanism mech_evpoll_ring = {
