@@ -119,8 +119,8 @@ struct set {
  * @wait: wait for at most @set->max events, put them into @set->got and return their number
  * @rearm_wait: in one call, MOD all files of the last wait (@set->got) and wait; NULL if the
  *	mechanism has no such call
- * @harvest: the same, for events that are there already, without a result; only the mechanisms of
- *	the harvest cases have it
+ * @harvest: take events that are there already, and return nothing; only the mechanisms of the
+ *	harvest cases have it
  *
  * All calls return a negative errno on error.
  */
