@@ -41,6 +41,25 @@ static bool evpoll_wants(__poll_t events, __poll_t what)
 }
 
 /*
+ * The same, for a mask that MOD may change just now. Some wakers change their file under the queue
+ * lock, and have no full barrier before the wake callback. So look twice before an event is
+ * ignored: either this sees the new mask, or the poll of MOD sees what the waker did. Pairs with
+ * smp_mb() in evpoll_mod().
+ */
+static __always_inline bool evpoll_wants_now(struct evpoll_item *item, __poll_t *events,
+					     __poll_t what)
+{
+	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
+	*events = READ_ONCE(item->events);
+	if (likely(evpoll_wants(*events, what)))
+		return true;
+	/* See above. */
+	smp_mb();
+	*events = READ_ONCE(item->events);
+	return evpoll_wants(*events, what);
+}
+
+/*
  * Can this instance consume the exclusive wakeup? Yes if the waiter that it wakes handles all that
  * happened, so that no other instance has to be woken. The rule is that of ep_poll_callback() in
  * fs/eventpoll.c.
@@ -150,10 +169,9 @@ static void evpoll_pollfree(struct evpoll_entry *entry)
 
 static __always_inline int evpoll_wake_item(struct evpoll_item *item, int sync, __poll_t what)
 {
-	/* Pairs with WRITE_ONCE() in evpoll_mod() and evpoll_report(). */
-	__poll_t events = READ_ONCE(item->events);
+	__poll_t events;
 
-	if (!evpoll_wants(events, what))
+	if (!evpoll_wants_now(item, &events, what))
 		return !(events & EPOLLEXCLUSIVE);
 	return evpoll_queue_event(item, events, what, sync);
 }
@@ -209,7 +227,8 @@ static noinline int evpoll_wake_unusual(struct evpoll_entry *entry, struct evpol
 	enum evpoll_published published = evpoll_publish(item, &events, what);
 	int used = !(events & EPOLLEXCLUSIVE);
 
-	if (published != EVPOLL_DROPPED && evpoll_wants(events, what))
+	if (published >= EVPOLL_JOINED ||
+	    (published == EVPOLL_UNPUBLISHED && evpoll_wants_now(item, &events, what)))
 		used = evpoll_ring_event(item, events, what, sync, published);
 	if (unlikely(what & POLLFREE))
 		evpoll_pollfree(entry);
@@ -223,11 +242,10 @@ static int evpoll_wake_callback_ring(wait_queue_entry_t *wait, unsigned int mode
 	struct evpoll_item *item = container_of(wait, struct evpoll_item, entry.wait);
 	/* Acquire order as in evpoll_slot(). */
 	unsigned long state = smp_load_acquire(&item->state);
-	__poll_t events = READ_ONCE(item->events);
-	__poll_t what = key_to_poll(key);
+	__poll_t what = key_to_poll(key), events;
 
 	/* For example, a read() makes the file writable, and the item is for EPOLLIN alone. */
-	if (what && !(what & (events | POLLFREE)))
+	if (!evpoll_wants_now(item, &events, what) && !(what & POLLFREE))
 		return !(events & EPOLLEXCLUSIVE);
 	if (!evpoll_publish_usual(item, state, events, what))
 		return evpoll_wake_unusual(&item->entry, item, sync, what);

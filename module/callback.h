@@ -22,8 +22,7 @@ void evpoll_rotate(struct evpoll_item *item);
 
 /*
  * MOD: waits for the wake callbacks of the item that are running. Those that come later see what
- * the caller has written before, and what earlier ones did to the file is visible to the caller.
- * Caller holds the mutex, and a reference on the file.
+ * the caller has written before. Caller holds the mutex, and a reference on the file.
  */
 void evpoll_pass_wait_entries(struct evpoll_item *item);
 

@@ -77,16 +77,15 @@ static noinline int evpoll_mod(struct evpoll_item *item, const struct evpoll_ctl
 	WRITE_ONCE(item->events, (__force __poll_t)ctl->events | EPOLLERR | EPOLLHUP);
 	item->data = ctl->data;
 	if (ring)
-		/* Before evpoll_pass_wait_entries(), as the mask. */
+		/* Ordered as the mask, for evpoll_publish(). */
 		clear_bit(EVPOLL_FIRED, &item->state);
 	/* Without memory the item has no wakeup source, and MOD succeeds. epoll does the same. */
 	evpoll_awake_set(item, item->events & EPOLLWAKEUP);
 	/*
-	 * Either the wake callback sees the new mask, or the poll sees what the waker did. A
-	 * barrier would not be enough, because some wakers change the file under the lock of its
-	 * wait queue, and have no full barrier before the wake callback reads the mask.
+	 * Orders the new mask before the poll. Either the wake callback sees the new mask, or the
+	 * poll sees what the waker did. Pairs with the barrier in evpoll_wants_now().
 	 */
-	evpoll_pass_wait_entries(item);
+	smp_mb();
 	init_poll_funcptr(&pt, NULL);
 	/* A reader gets the event anew, so it counts as a new one. */
 	if (evpoll_item_poll(item, &pt, 1))

@@ -86,15 +86,16 @@ static noinline __poll_t evpoll_poll_slot(struct evpoll_item *item, poll_table *
 }
 
 /* Returns 1 if an event was written, 0 if the item has none, -EFAULT if the buffer is bad. */
-static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
-			       struct epoll_event __user *to, struct iov_iter *iter)
+static __always_inline int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
+					       struct epoll_event __user *to,
+					       struct iov_iter *iter, bool ring)
 {
 	struct evpoll_item *item = taken->item;
 	struct file *file = item->file;
 	__poll_t revents;
 
-	revents = unlikely(evpoll_slot(item)) ? evpoll_poll_slot(item, pt)
-					      : evpoll_scan_poll(item, pt, 1);
+	revents = ring && evpoll_slot(item) ? evpoll_poll_slot(item, pt)
+					    : evpoll_scan_poll(item, pt, 1);
 	if (!revents) {
 		evpoll_count(&evpoll_of(item)->spurious, 1);
 		evpoll_fput(file);
@@ -102,7 +103,8 @@ static int evpoll_deliver_item(const struct evpoll_taken *taken, poll_table *pt,
 	}
 	if (!evpoll_put_event(to, iter, revents, item->data)) {
 		/* The item goes back to the ready list, so it is polled again. */
-		clear_bit(EVPOLL_FIRED, &item->state);
+		if (ring)
+			clear_bit(EVPOLL_FIRED, &item->state);
 		return -EFAULT;
 	}
 	evpoll_report(item, taken->queued_ns, revents);
@@ -133,7 +135,8 @@ static noinline void evpoll_undo_taken(const struct evpoll_taken *taken, int n)
  */
 static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
 						struct epoll_event __user *to,
-						struct iov_iter *iter, int max, bool *fault)
+						struct iov_iter *iter, int max, bool *fault,
+						bool ring)
 {
 	struct evpoll_taken taken[EVPOLL_CHUNK] __uninitialized;
 	int i, n, ret, done = 0;
@@ -142,7 +145,7 @@ static __always_inline int evpoll_deliver_chunk(struct evpoll *ep,
 	init_poll_funcptr(&pt, NULL);
 	n = evpoll_scan_take(ep, taken, min(max, EVPOLL_CHUNK));
 	for (i = 0; i < n; i++) {
-		ret = evpoll_deliver_item(&taken[i], &pt, to + done, iter);
+		ret = evpoll_deliver_item(&taken[i], &pt, to + done, iter, ring);
 		if (ret < 0) {
 			evpoll_undo_taken(&taken[i], n - i);
 			*fault = true;
@@ -167,12 +170,13 @@ static noinline void evpoll_wake_next(struct evpoll *ep)
 
 /* Delivers items of the ready list, until there are @max events or no item is left to poll. */
 static __always_inline int evpoll_deliver_list(struct evpoll *ep, struct epoll_event __user *to,
-					       struct iov_iter *iter, int max, bool *fault)
+					       struct iov_iter *iter, int max, bool *fault,
+					       bool ring)
 {
 	int done = 0;
 
 	for (;;) {
-		done += evpoll_deliver_chunk(ep, to + done, iter, max - done, fault);
+		done += evpoll_deliver_chunk(ep, to + done, iter, max - done, fault, ring);
 		if (*fault || done == max || !evpoll_scan_has_more(ep))
 			return done;
 		cond_resched();
@@ -184,8 +188,8 @@ static __always_inline int evpoll_deliver_list(struct evpoll *ep, struct epoll_e
  * reported twice. If the list has events all the time, and the program does not harvest, every
  * second call begins with the ring.
  */
-static noinline int evpoll_ring_before_list(struct evpoll *ep, struct epoll_event __user *to,
-					    struct iov_iter *iter, int max, bool *fault)
+static noinline int evpoll_deliver_ring(struct evpoll *ep, struct epoll_event __user *to,
+					struct iov_iter *iter, int max, bool *fault)
 {
 	struct evpoll_ring *ring = ep->ring;
 	int done = 0;
@@ -193,15 +197,11 @@ static noinline int evpoll_ring_before_list(struct evpoll *ep, struct epoll_even
 	if (!evpoll_ring_count(ep) && ring->ring_first)
 		done = evpoll_harvest(ep, to, iter, max, fault);
 	ring->ring_first = false;
-	return done;
-}
-
-/* The list had @done events. */
-static noinline int evpoll_ring_after_list(struct evpoll *ep, struct epoll_event __user *to,
-					   struct iov_iter *iter, int max, bool *fault, int done)
-{
+	if (done || *fault)
+		return done;
+	done = evpoll_deliver_list(ep, to, iter, max, fault, true);
 	if (done)
-		ep->ring->ring_first = evpoll_ring_has_entry(ep);
+		ring->ring_first = evpoll_ring_has_entry(ep);
 	else if (!*fault)
 		done = evpoll_harvest(ep, to, iter, max, fault);
 	return done;
@@ -215,7 +215,7 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 		   int max)
 {
 	bool fault = false;
-	int done = 0;
+	int done;
 
 	if (fatal_signal_pending(current)) {
 		evpoll_wake_next(ep);
@@ -223,13 +223,8 @@ int evpoll_deliver(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 	}
 	mutex_lock(&ep->mtx);
 	evpoll_scan_start(ep);
-	if (unlikely(ep->ring))
-		done = evpoll_ring_before_list(ep, to, iter, max, &fault);
-	if (!done && !fault) {
-		done = evpoll_deliver_list(ep, to, iter, max, &fault);
-		if (unlikely(ep->ring))
-			done = evpoll_ring_after_list(ep, to, iter, max, &fault, done);
-	}
+	done = unlikely(ep->ring) ? evpoll_deliver_ring(ep, to, iter, max, &fault)
+				  : evpoll_deliver_list(ep, to, iter, max, &fault, false);
 	evpoll_scan_end(ep);
 	evpoll_count(&ep->reads, 1);
 	evpoll_count(&ep->delivered, done);

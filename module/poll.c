@@ -38,7 +38,9 @@ static bool evpoll_poll_next(struct evpoll *ep, int depth, bool *ready)
 	if (!evpoll_scan_take(ep, &taken, 1))
 		return evpoll_scan_has_more(ep);
 	file = taken.item->file;
-	*ready = evpoll_scan_poll(taken.item, &pt, depth);
+	/* EVPOLL_FIRED: the ring has told of the event, or is about to. */
+	*ready = evpoll_scan_poll(taken.item, &pt, depth) &&
+		 !test_bit(EVPOLL_FIRED, &taken.item->state);
 	if (*ready)
 		evpoll_scan_undo(taken.item, taken.queued_ns);
 	evpoll_fput(file);

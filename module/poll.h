@@ -42,9 +42,6 @@ static inline __poll_t evpoll_item_poll(struct evpoll_item *item, poll_table *pt
 		revents = evpoll_poll_nested(item->file, pt, depth);
 	else
 		revents = vfs_poll(item->file, pt);
-	/* The ring has told of the event of a one-shot item, or is about to. */
-	if (unlikely(test_bit(EVPOLL_FIRED, &item->state)))
-		return 0;
 	return revents & item->events;
 }
 

@@ -61,8 +61,12 @@ enum evpoll_published evpoll_publish(struct evpoll_item *item, __poll_t *events,
 	/* After the slot, because a MOD may show it just now, see evpoll_slot(). */
 	*events = READ_ONCE(item->events);
 	bits = (__force u32)(what & *events);
-	if (test_bit(EVPOLL_FIRED, &item->state))
-		return EVPOLL_DROPPED;
+	if (test_bit(EVPOLL_FIRED, &item->state)) {
+		/* Look twice, as in evpoll_wants_now(): MOD clears the bit, and polls. */
+		smp_mb();
+		if (test_bit(EVPOLL_FIRED, &item->state))
+			return EVPOLL_DROPPED;
+	}
 	if (!slot || !evpoll_can_publish(*events, what))
 		return EVPOLL_UNPUBLISHED;
 	if (*events & (EPOLLET | EPOLLONESHOT))
