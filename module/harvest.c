@@ -41,14 +41,6 @@ static struct evpoll_ring_slot *evpoll_ring_slot_at(const struct evpoll_ring *ri
 	return &ring->slots[array_index_nospec(nr, ring->mask + 1)];
 }
 
-/* How many entries are there? The program may write any head, so this is checked. */
-static u32 evpoll_ring_entries(const struct evpoll_ring *ring)
-{
-	u32 n = (u32)atomic64_read(&ring->tail) - (u32)atomic_read(ring->head);
-
-	return min(n, ring->mask + 1);
-}
-
 /* H1: the offset in the entry at this position, or 0 if there is none. */
 static u32 evpoll_ring_look(const struct evpoll_ring *ring, u32 pos)
 {
@@ -166,7 +158,7 @@ int evpoll_harvest(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 
 	lockdep_assert_held(&ep->mtx);
 	/* Entries that come meanwhile are for the next call, so that this one ends. */
-	for (n = evpoll_ring_entries(ring); n && done < max; n--) {
+	for (n = evpoll_ring_entries(ring, atomic_read(ring->head)); n && done < max; n--) {
 		if (evpoll_harvest_break(n))
 			break;
 		head = atomic_read(ring->head);
@@ -188,7 +180,7 @@ int evpoll_harvest(struct evpoll *ep, struct epoll_event __user *to, struct iov_
 
 bool evpoll_ring_has_event(const struct evpoll_ring *ring)
 {
-	u32 n = evpoll_ring_entries(ring), pos = atomic_read(ring->head), state, offset;
+	u32 pos = atomic_read(ring->head), n = evpoll_ring_entries(ring, pos), state, offset;
 	const struct evpoll_ring_slot *slot;
 
 	for (; n; n--, pos++) {

@@ -123,6 +123,14 @@ static inline u32 evpoll_ring_lap(const struct evpoll_ring *ring, u32 pos)
 	return EVPOLL_RING_LAP(pos, ring->mask + 1);
 }
 
+/* How many entries are there from @head on? None if the program has written a wrong head. */
+static inline u32 evpoll_ring_entries(const struct evpoll_ring *ring, u32 head)
+{
+	u32 n = (u32)atomic64_read(&ring->tail) - head;
+
+	return n > ring->mask + 1 ? 0 : n;
+}
+
 /*
  * Is there an entry to harvest? Any context. A waiter has a full barrier before this (W3). If a
  * harvester moves the head meanwhile, there may be an entry behind it, so the answer is yes.
@@ -137,7 +145,8 @@ static inline bool evpoll_ring_has_entry(const struct evpoll *ep)
 		return false;
 	head = atomic_read(ring->head);
 	/* Pairs with smp_store_release() in evpoll_list_slot(). */
-	if (READ_ONCE(*evpoll_ring_entry(ring, head)) & evpoll_ring_lap(ring, head))
+	if (evpoll_ring_entries(ring, head) &&
+	    (READ_ONCE(*evpoll_ring_entry(ring, head)) & evpoll_ring_lap(ring, head)))
 		return true;
 	/* A harvester moves the head before it clears the entry: pairs with its release, H3. */
 	smp_rmb();
