@@ -47,7 +47,7 @@ static noinline void evpoll_report_special(struct evpoll_item *item)
 }
 
 /* Counts and traces an event that was written, and disarms, keeps or rotates its item. */
-static void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t revents)
+static __always_inline void evpoll_report(struct evpoll_item *item, u64 queued_ns, __poll_t revents)
 {
 	/*
 	 * 0 without EVPOLL_LATENCY. Also 0 for a level-triggered item that is reported again, so
