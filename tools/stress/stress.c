@@ -173,6 +173,12 @@ static bool all_got_through(void)
 	return ok;
 }
 
+/*
+ * Random operations of which each kind should have succeeded: the rarest are one in 230, and many
+ * fail.
+ */
+#define ENOUGH_STEPS 50000
+
 static int failures;
 
 static void result(int number, bool ok, const char *name)
@@ -214,6 +220,7 @@ int main(void)
 {
 	long long duration = atoll(getenv("DURATION") ?: "10");
 	uint64_t seed = strtoull(getenv("SEED") ?: "0", NULL, 0) ?: (uint64_t)time(NULL), rnd;
+	bool all;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	rnd = seed * 0x9e3779b97f4a7c15 + 1;
@@ -233,7 +240,12 @@ int main(void)
 		       shared->strange);
 	result(3, shared->rounds && !shared->lost && !shared->strange,
 	       "no event is lost, and none is too many");
-	result(4, all_got_through(), "every operation succeeded at some time");
+	all = all_got_through();
+	if (all || steps() >= ENOUGH_STEPS)
+		result(4, all, "every operation succeeded at some time");
+	else
+		printf("ok 4 # SKIP some operations did not succeed in %lu, which are too few\n",
+		       steps());
 	if (shared->stuck)
 		printf("# %lu times it stayed in use\n", shared->stuck);
 	result(5, shared->loads && !shared->stuck, "the module was unloaded and loaded");
